@@ -1,0 +1,187 @@
+"""The one way in which this package says that something is wrong.
+
+A problem has five parts: a code that can be looked up, what was expected, what was found, where, and
+how to mend it. Exceptions carry problems, failed cases are rows made from problems, and findings of
+the checks share the same codes.
+
+The numbers: RV1xx files and tables, RV2xx images and masks, RV3xx extraction, RV4xx dataset,
+RV5xx statistics and models, RV6xx settings, RV7xx reports.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+
+CODES: dict[str, str] = {
+    # files and tables
+    "RV101": "File not found",
+    "RV102": "Table cannot be read",
+    "RV103": "Required column is missing",
+    "RV104": "Row is duplicated",
+    "RV105": "Value is missing",
+    "RV106": "Level is unknown",
+    "RV107": "Label scheme is unknown or missing",
+    "RV108": "Mask holds no vertebra of its label scheme",
+    "RV109": "Clinical row matches no vertebra",
+    "RV110": "Vertebra has no clinical row",
+    "RV111": "Labels contradict the label scheme",
+    "RV112": "Table is empty",
+    "RV113": "Text encoding cannot be read",
+    "RV114": "Sequence has no parameter file",
+    "RV115": "Label scheme file is not valid",
+    # images and masks
+    "RV201": "Image and mask do not share one geometry",
+    "RV202": "Image cannot be read",
+    "RV203": "Image has the wrong number of dimensions",
+    "RV204": "Image holds NaN or infinite values",
+    "RV205": "Mask values are not whole numbers",
+    "RV206": "Mask is empty",
+    "RV207": "Label is absent from the mask",
+    "RV208": "The same image or mask appears twice",
+    "RV209": "Image file format is not supported",
+    # extraction
+    "RV301": "Region is too small for texture features",
+    "RV302": "Region has one constant value",
+    "RV303": "Parameter file is not valid",
+    "RV304": "Feature computation failed",
+    "RV305": "Too few or too many grey levels",
+    "RV306": "Region touches the border of the image",
+    "RV307": "Region falls apart into several components",
+    "RV308": "Region is empty after resegmentation",
+    "RV309": "Feature value is not finite",
+    # dataset
+    "RV401": "Outcome column is unusable",
+    "RV402": "Outcome has one class only",
+    "RV403": "Row was dropped",
+    "RV404": "Feature column is not numeric",
+    "RV405": "Group column is unusable",
+    "RV406": "Too few patients",
+    "RV407": "Case appears more than once",
+    # statistics and models
+    "RV501": "Split would separate vertebrae of one patient",
+    "RV502": "Too few patients per class for the folds",
+    "RV503": "Feature cannot be tested",
+    "RV504": "Model did not converge",
+    "RV505": "Fewer events than candidate parameters support",
+    # settings
+    "RV601": "Unknown setting",
+    "RV602": "Setting has the wrong value",
+    "RV603": "Settings file cannot be read",
+    "RV604": "Target exists already",
+    # reports
+    "RV701": "Result is missing from the study folder",
+}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong, in the parts that a reader needs to mend it.
+
+    Parameters
+    ----------
+    code : str
+        A key of :data:`CODES`.
+    expected, found : str
+        What should have been there, and what was.
+    where : str
+        File, row, column, case: the place to look.
+    remedy : str
+        What the user can do about it.
+
+    Examples
+    --------
+    >>> print(Problem("RV101", "an image file", "nothing", "images.csv, row 3", "correct the path"))
+    RV101 File not found
+      expected: an image file
+      found:    nothing
+      where:    images.csv, row 3
+      remedy:   correct the path
+    """
+
+    code: str
+    expected: str
+    found: str
+    where: str
+    remedy: str
+
+    def __post_init__(self) -> None:
+        if self.code not in CODES:
+            raise KeyError(f"code {self.code!r} is not listed in radiomics_vert.errors.CODES")
+
+    @property
+    def title(self) -> str:
+        """The short name of the problem."""
+        return CODES[self.code]
+
+    def __str__(self) -> str:
+        return (
+            f"{self.code} {self.title}\n"
+            f"  expected: {self.expected}\n"
+            f"  found:    {self.found}\n"
+            f"  where:    {self.where}\n"
+            f"  remedy:   {self.remedy}"
+        )
+
+    def row(self) -> dict[str, str]:
+        """Return the problem as a table row (`code`, `title`, `expected`, ...)."""
+        return {"title": self.title, **asdict(self)}
+
+
+class RadiomicsVertError(Exception):
+    """Base of all errors that this package raises on purpose.
+
+    Parameters
+    ----------
+    *problems : Problem
+        One or more; a reader of a whole file reports all of them at once.
+    """
+
+    def __init__(self, *problems: Problem) -> None:
+        if not problems:
+            raise TypeError("an error needs at least one problem")
+        self.problems: tuple[Problem, ...] = problems
+        super().__init__("\n".join(str(problem) for problem in problems))
+
+    def __reduce__(self) -> tuple[type[RadiomicsVertError], tuple[Problem, ...]]:
+        # Exceptions cross process borders; the default would hand over the message only.
+        return type(self), self.problems
+
+
+class SettingsError(RadiomicsVertError):
+    """A settings or parameter file is wrong (RV3xx parameters, RV6xx)."""
+
+
+class TableError(RadiomicsVertError):
+    """A table cannot be read or misses something (RV1xx)."""
+
+
+class CohortError(RadiomicsVertError):
+    """Manifest, clinical table or label scheme are wrong (RV1xx)."""
+
+
+class ImageError(RadiomicsVertError):
+    """An image or a mask cannot be used (RV2xx)."""
+
+
+class ExtractionError(RadiomicsVertError):
+    """Features of one case cannot be computed (RV3xx)."""
+
+
+class DatasetError(RadiomicsVertError):
+    """Features and labels do not make a dataset (RV4xx)."""
+
+
+class AnalysisError(RadiomicsVertError):
+    """A statistic or a model was asked for that would be wrong (RV5xx)."""
+
+
+class ReportError(RadiomicsVertError):
+    """A report cannot be built from what is there (RV7xx)."""
+
+
+def raise_all(kind: type[RadiomicsVertError], problems: Iterable[Problem]) -> None:
+    """Raise one error that carries all problems; do nothing when there are none."""
+    collected = tuple(problems)
+    if collected:
+        raise kind(*collected)
