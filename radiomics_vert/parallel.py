@@ -81,7 +81,11 @@ def _stream(
         yield from map(function, items)
         return
     parallel = joblib.Parallel(
-        n_jobs=workers, backend=backend, return_as="generator", batch_size=1, pre_dispatch="2*n_jobs"
+        n_jobs=workers,
+        backend=backend,
+        return_as="generator",
+        batch_size=1,
+        pre_dispatch="2*n_jobs",
     )
     yield from parallel(joblib.delayed(_single_threaded)(function, item) for item in items)
 

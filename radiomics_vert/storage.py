@@ -208,7 +208,8 @@ def _read_xlsx(path: Path, text: bool) -> pd.DataFrame:
         ) from error
     frame = pd.read_excel(path, dtype=str if text else None, keep_default_na=False, na_values=_MISSING)
     frame.index = pd.RangeIndex(2, len(frame) + 2)
-    return frame.dropna(how="all")
+    kept: pd.DataFrame = frame.dropna(how="all")
+    return kept
 
 
 def _separator(content: str) -> str:

@@ -1,0 +1,5 @@
+"""Scan -> feature rows."""
+
+from radiomics_vert.extraction.table import IDENTITY, FeatureTable
+
+__all__ = ["IDENTITY", "FeatureTable"]

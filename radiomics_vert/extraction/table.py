@@ -40,7 +40,8 @@ class FeatureTable:
     def __post_init__(self) -> None:
         if len(self.values) + len(self.failures) != self.n_cases:
             raise ValueError(
-                f"{len(self.values)} values and {len(self.failures)} failures do not add up to {self.n_cases} cases"
+                f"{len(self.values)} values and {len(self.failures)} failures "
+                f"do not add up to {self.n_cases} cases"
             )
 
     @property
@@ -60,8 +61,10 @@ class FeatureTable:
     def load(cls, folder: Path) -> FeatureTable:
         """Read what :meth:`save` wrote."""
         head = read_json(folder / "features.json")
-        tables = (_read(folder / f"{name}.csv") for name in ("features", "failures", "diagnostics"))
-        return cls(*tables, n_cases=head["n_cases"], provenance=Provenance(head["provenance"]))
+        values, failures, diagnostics = (
+            _read(folder / f"{name}.csv") for name in ("features", "failures", "diagnostics")
+        )
+        return cls(values, failures, diagnostics, head["n_cases"], Provenance(head["provenance"]))
 
 
 def _read(path: Path) -> pd.DataFrame:

@@ -1,0 +1,232 @@
+"""Features + clinical table -> `Dataset`, with a reason for every row that stays out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from radiomics_vert.cohort.levels import Level
+from radiomics_vert.dataset.audit import Audit
+from radiomics_vert.dataset.naming import SEQUENCE_SEPARATOR
+from radiomics_vert.dataset.nouns import Dataset
+from radiomics_vert.dataset.outcome import binary_outcome
+from radiomics_vert.errors import DatasetError, Problem
+from radiomics_vert.extraction import IDENTITY, FeatureTable
+from radiomics_vert.provenance import Provenance
+
+DERIVED_COVARIATES = ("level_region", "level_order", "site")
+
+
+def merge(
+    features: FeatureTable | Sequence[FeatureTable],
+    clinical: pd.DataFrame,
+    *,
+    outcome: str,
+    positive: str,
+    negative: str | None = None,
+    covariates: Sequence[str] = (),
+    rater: str | None = None,
+) -> Dataset:
+    """Join features with the clinical table, one row per vertebra.
+
+    Several sequences of one vertebra stand side by side (`T1__original_glcm_Contrast`). A clinical
+    row without a level applies to all vertebrae of its subject; a row with a level goes before it. A
+    vertebra that lacks one of several sequences stays, with missing values.
+
+    Parameters
+    ----------
+    features : FeatureTable or sequence of FeatureTable
+        What :func:`radiomics_vert.extract` returned.
+    clinical : DataFrame
+        `subject_id[, session][, level][, label], <outcome>, <covariates>`.
+    outcome : str
+        Name of the outcome column.
+    positive : str
+        The class whose probability is modelled, for example `metastatic`.
+    negative : str, optional
+        The other class. Without it the outcome must have exactly two values; with it, rows of
+        further classes are left out and listed.
+    covariates : sequence of str
+        Columns of the clinical table, or `level_region`, `level_order`, `site`.
+    rater : str, optional
+        Whose masks to use where several raters outlined the same vertebra.
+
+    Returns
+    -------
+    Dataset
+        Rows in the order of the features.
+
+    Raises
+    ------
+    DatasetError
+        RV401/RV402 unusable outcome, RV404 feature not numeric, RV407 a vertebra measured twice,
+        RV103 unknown covariate.
+    """
+    tables = [features] if isinstance(features, FeatureTable) else list(features)
+    audit = Audit()
+    values = pd.concat([table.values for table in tables], ignore_index=True)
+    values[list(IDENTITY[:-1])] = values[list(IDENTITY[:-1])].fillna("").astype(str)
+    for table in tables:
+        audit.failures(table.failures)
+    values = _one_rater(values, rater, audit)
+    wide, info = _side_by_side(values)
+    matched = _match_clinical(info, clinical)
+    if outcome not in clinical.columns:
+        raise _missing_column(outcome, clinical, "outcome")
+    y, negative = binary_outcome(matched[outcome], positive, negative, info, audit)
+    kept = y.index
+    return Dataset(
+        X=wide.loc[kept],
+        y=y,
+        groups=info.loc[kept, "subject_id"],
+        covariates=_covariates(matched, info, covariates, clinical).loc[kept],
+        audit=audit.frame(),
+        info=info.loc[kept],
+        outcome=outcome,
+        positive=positive,
+        negative=negative,
+        provenance=Provenance({"features": [dict(t.provenance.reproducible) for t in tables]}),
+    )
+
+
+def unit_ids(values: pd.DataFrame) -> pd.Series[str]:
+    """Return the id of the vertebra of each row: subject, session if any, level (or label)."""
+    level = values["level"].where(values["level"] != "", "label" + values["label"].astype(str))
+    session = values["session"].where(values["session"] == "", values["session"] + "_")
+    return values["subject_id"] + "_" + session + level
+
+
+def _one_rater(values: pd.DataFrame, rater: str | None, audit: Audit) -> pd.DataFrame:
+    if rater is not None:
+        chosen = values["rater"] == rater
+        audit.rows(values[~chosen], "RV403", f"outlined by another rater than {rater!r}")
+        values = values[chosen]
+    key = unit_ids(values) + " " + values["sequence"]
+    twice = values[key.duplicated(keep=False)]
+    if twice.empty:
+        return values
+    raters = sorted(set(twice["rater"]) - {""})
+    raise DatasetError(
+        Problem(
+            "RV407",
+            "each vertebra measured once per sequence",
+            f"{key[key.duplicated()].nunique()} measured more than once"
+            + (f", by the raters {', '.join(raters)}" if raters else ""),
+            f"cases {', '.join(twice['case_id'].head(4))}{' ...' if len(twice) > 4 else ''}",
+            "name one rater (rater: ...)" if raters else "give repeated scans a session in images.csv",
+        )
+    )
+
+
+def _side_by_side(values: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    names = [column for column in values.columns if column not in IDENTITY]
+    _require_numeric(values[names])
+    units = unit_ids(values)
+    order = pd.Index(units.unique(), name="unit")
+    sequences = list(dict.fromkeys(values["sequence"]))
+    blocks = []
+    for sequence in sequences:
+        block = values.loc[values["sequence"] == sequence, names].astype(float)
+        block.index = pd.Index(units[block.index])
+        block = block.dropna(axis="columns", how="all")
+        if len(sequences) > 1:
+            block.columns = [f"{sequence}{SEQUENCE_SEPARATOR}{name}" for name in block.columns]
+        blocks.append(block.reindex(order))
+    info = values[["subject_id", "session", "level", "label", "site"]].set_index(pd.Index(units))
+    info = info[~info.index.duplicated()].reindex(order)
+    return pd.concat(blocks, axis="columns"), info
+
+
+def _require_numeric(frame: pd.DataFrame) -> None:
+    wrong = [name for name in frame.columns if not pd.api.types.is_numeric_dtype(frame[name])]
+    if wrong:
+        example = next(value for value in frame[wrong[0]] if isinstance(value, str))
+        raise DatasetError(
+            Problem(
+                "RV404",
+                "numbers in every feature column",
+                f"{len(wrong)} columns with text, such as {example!r}",
+                f"columns {', '.join(wrong[:4])}",
+                "correct the cells, or leave the columns out",
+            )
+        )
+
+
+def _match_clinical(info: pd.DataFrame, clinical: pd.DataFrame) -> pd.DataFrame:
+    """Return one clinical row per unit: the row of its level, filled up from the row of its subject."""
+    keys = [name for name in ("session", "level", "label") if name in clinical.columns]
+    rows = clinical.copy()
+    rows[["subject_id", *keys]] = rows[["subject_id", *keys]].fillna("").astype(str)
+    local = (rows[keys] != "").any(axis="columns") if keys else pd.Series(False, index=rows.index)
+    matched = _lookup(rows[~local], info, ["subject_id"])
+    if keys and local.any():
+        used = [name for name in keys if (rows.loc[local, name] != "").any()]
+        matched = _lookup(rows[local], info, ["subject_id", *used]).combine_first(matched)
+    columns = [column for column in clinical.columns if column not in ("subject_id", *keys)]
+    return matched.reindex(columns=columns)
+
+
+def _lookup(rows: pd.DataFrame, info: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    wanted = pd.MultiIndex.from_frame(info[keys].astype(str))
+    table = rows.set_index(keys)
+    table.index = pd.MultiIndex.from_frame(rows[keys])
+    if table.index.has_duplicates:
+        repeated = table.index[table.index.duplicated()][0]
+        raise DatasetError(
+            Problem(
+                "RV104",
+                f"one clinical row per {' and '.join(keys)}",
+                f"several rows for {', '.join(map(str, repeated))}",
+                "clinical table",
+                "keep one row, or tell the rows apart by a session or level column",
+            )
+        )
+    found = table.reindex(wanted)
+    found.index = info.index
+    return found
+
+
+def _covariates(
+    matched: pd.DataFrame, info: pd.DataFrame, names: Sequence[str], clinical: pd.DataFrame
+) -> pd.DataFrame:
+    columns = {}
+    for name in names:
+        if name in matched.columns:
+            columns[name] = matched[name]
+        elif name == "level_region":
+            columns[name] = info["level"].map(_level_region)
+        elif name == "level_order":
+            columns[name] = info["level"].map(_level_order)
+        elif name == "site":
+            columns[name] = info["site"].replace("", np.nan)
+        else:
+            raise _missing_column(name, clinical, "covariate")
+    return pd.DataFrame(columns, index=info.index).apply(_as_number_where_possible)
+
+
+def _level_order(level: str) -> float:
+    return float(Level.parse(level).order) if level else np.nan
+
+
+def _level_region(level: str) -> str | None:
+    return Level.parse(level).region if level else None
+
+
+def _as_number_where_possible(column: pd.Series[str]) -> pd.Series[float] | pd.Series[str]:
+    number = pd.to_numeric(column, errors="coerce")
+    return number if number.notna().sum() == column.notna().sum() else column
+
+
+def _missing_column(name: str, clinical: pd.DataFrame, role: str) -> DatasetError:
+    return DatasetError(
+        Problem(
+            "RV103",
+            f"the {role} {name!r} as a column of the clinical table"
+            + (f" or one of {', '.join(DERIVED_COVARIATES)}" if role == "covariate" else ""),
+            f"the columns {', '.join(map(str, clinical.columns))}",
+            "clinical table",
+            f"correct the name of the {role} in the study, or add the column",
+        )
+    )

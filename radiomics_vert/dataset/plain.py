@@ -1,0 +1,166 @@
+"""A feature table that was made elsewhere -> `Dataset`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from radiomics_vert.dataset.audit import Audit
+from radiomics_vert.dataset.nouns import Dataset
+from radiomics_vert.dataset.outcome import binary_outcome
+from radiomics_vert.errors import DatasetError, Problem
+from radiomics_vert.provenance import Provenance
+from radiomics_vert.storage import read_table, sha256_file
+
+
+def read_dataset(
+    path: str | Path,
+    *,
+    outcome: str,
+    positive: str,
+    group: str,
+    negative: str | None = None,
+    level: str | None = None,
+    covariates: Sequence[str] = (),
+    drop: Sequence[str] = (),
+) -> Dataset:
+    """Read a table with one row per vertebra (or lesion) and make a dataset of it.
+
+    Every numeric column that has no other role is a feature; columns of text are left out and listed
+    in the audit.
+
+    Parameters
+    ----------
+    path : str or Path
+        CSV, TSV, XLSX or Parquet.
+    outcome, positive, negative : str
+        Outcome column and its classes, as in :func:`merge`.
+    group : str
+        Column that names the patient. Rows of one patient are never separated.
+    level : str, optional
+        Column with the vertebral level.
+    covariates : sequence of str
+        Columns that are covariates, not features.
+    drop : sequence of str
+        Columns to leave out, for example ids or a column that restates the outcome.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    TableError
+        The file cannot be read.
+    DatasetError
+        RV103 a named column is missing, RV405 unusable group, RV401/RV402 unusable outcome,
+        RV404 no numeric feature.
+    """
+    path = Path(path)
+    table = read_table(path)
+    table = table[[c for c in table.columns if not c.startswith("Unnamed:")]]
+    _require_columns(table, [outcome, group, *([level] if level else []), *covariates, *drop], path)
+    _require_groups(table[group], path)
+    patients = table[group].map(_id_text)
+    table.index = pd.Index(_unit_names(patients, table[level] if level else None), name="unit")
+    patients.index = table.index
+    roles = {outcome, group, *covariates, *drop, *([level] if level else [])}
+    audit = Audit()
+    X = _features(table.drop(columns=list(roles)), audit, path)
+    info = pd.DataFrame(
+        {
+            "subject_id": patients,
+            "session": "",
+            "level": table[level].astype(str) if level else "",
+            "site": "",
+        }
+    )
+    y, negative = binary_outcome(table[outcome], positive, negative, info, audit)
+    return Dataset(
+        X=X.loc[y.index],
+        y=y,
+        groups=patients[y.index].rename("subject_id"),
+        covariates=table.loc[y.index, list(covariates)],
+        audit=audit.frame(),
+        info=info.loc[y.index],
+        outcome=outcome,
+        positive=positive,
+        negative=negative,
+        provenance=Provenance({"table": path.name, "sha256": sha256_file(path)}),
+    )
+
+
+def _require_columns(table: pd.DataFrame, names: Sequence[str], path: Path) -> None:
+    problems = [
+        Problem(
+            "RV103",
+            f"the column {name!r}",
+            f"the columns {', '.join(table.columns[:12])}{' ...' if len(table.columns) > 12 else ''}",
+            str(path),
+            "correct the name of the column",
+        )
+        for name in dict.fromkeys(names)
+        if name not in table.columns
+    ]
+    if problems:
+        raise DatasetError(*problems)
+
+
+def _require_groups(column: pd.Series, path: Path) -> None:
+    if column.isna().any():
+        lines = ", ".join(map(str, column.index[column.isna()][:5]))
+        raise DatasetError(
+            Problem(
+                "RV405",
+                "a patient in every row",
+                f"{int(column.isna().sum())} empty cells in {column.name!r}",
+                f"{path}, lines {lines}",
+                "fill in the patient; without it rows of one patient could end up in training and test",
+            )
+        )
+    if (column == column.iloc[0]).all():
+        raise DatasetError(
+            Problem(
+                "RV405",
+                "several patients",
+                f"one value, {column.iloc[0]!r}",
+                f"{path}, column {column.name!r}",
+                "name the column that identifies the patient",
+            )
+        )
+
+
+def _id_text(value: object) -> str:
+    """Spell a whole number read as float (because another cell is empty) as the whole number."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
+
+
+def _unit_names(patients: pd.Series, levels: pd.Series | None) -> list[str]:
+    """Name each row by patient and level; a repeated name gets a counter, so that none is lost."""
+    names = patients if levels is None else patients + "_" + levels.astype(str)
+    repeat = names.groupby(names).cumcount()
+    several = names.duplicated(keep=False)
+    return [
+        f"{name}_row{number + 1}" if again else name
+        for name, number, again in zip(names, repeat, several, strict=True)
+    ]
+
+
+def _features(table: pd.DataFrame, audit: Audit, path: Path) -> pd.DataFrame:
+    numeric = [name for name in table.columns if pd.api.types.is_numeric_dtype(table[name])]
+    for name in table.columns:
+        if name not in numeric:
+            audit.add(name, "", "", "", "RV404", "column of text, not used as a feature")
+    if not numeric:
+        raise DatasetError(
+            Problem(
+                "RV404",
+                "at least one numeric feature column",
+                "columns of text only",
+                str(path),
+                "check the decimal separator (use a point) and the roles given to the columns",
+            )
+        )
+    return table[numeric].astype(float)
