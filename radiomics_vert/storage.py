@@ -140,6 +140,7 @@ def read_table(path: str | Path, *, text: bool = False) -> pd.DataFrame:
 
 def _parse(path: Path, text: bool) -> pd.DataFrame:
     dtype = {"dtype": str} if text else {}
+    frame: pd.DataFrame
     try:
         if path.suffix.lower() == ".parquet":
             frame = pd.read_parquet(path)
@@ -178,8 +179,9 @@ def _read_delimited(path: Path, dtype: dict[str, Any]) -> pd.DataFrame:
     content = path.read_bytes().decode("utf-8-sig")  # decoded here: pandas guesses, we do not
     separator = "\t" if path.suffix.lower() == ".tsv" else _separator(content)
     _refuse_ragged_rows(content, separator, path)
-    lines = [number for number, row in _rows(content, separator) if any(cell.strip() for cell in row)]
-    frame = pd.read_csv(
+    # A line of separators only is a row to pandas, an empty line is none.
+    lines = [number for number, row in _rows(content, separator) if len(row) > 1 or "".join(row).strip()]
+    frame: pd.DataFrame = pd.read_csv(
         path,
         sep=separator,
         encoding="utf-8-sig",
@@ -188,9 +190,9 @@ def _read_delimited(path: Path, dtype: dict[str, Any]) -> pd.DataFrame:
         skip_blank_lines=True,
         **dtype,
     )
-    frame = frame.dropna(how="all")
-    frame.index = pd.Index(lines[1 : len(frame) + 1])
-    return frame
+    frame.index = pd.Index(lines[1:])
+    kept: pd.DataFrame = frame.dropna(how="all")
+    return kept
 
 
 def _read_xlsx(path: Path, text: bool) -> pd.DataFrame:

@@ -1,0 +1,161 @@
+"""What may stand in `study.yaml`: strict models, every option described.
+
+Two halves: everything above `execution` changes results and is hashed; `execution` never is.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+Probability = Annotated[float, Field(gt=0.0, lt=1.0)]
+
+
+class Strict(BaseModel):
+    """Base of all settings: unknown keys are errors, values are not changed after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class CohortSettings(Strict):
+    """Which images, masks and clinical data."""
+
+    images: str = Field(
+        "images.csv", description="Table with one row per image, relative to the study folder."
+    )
+    clinical: str = Field("clinical.csv", description="Table with the outcome, per vertebra or per subject.")
+    scheme: str | None = Field(
+        None,
+        description="Label scheme of the masks (see `radiomics-vert schemes`) for rows of the image table "
+        "that name none.",
+    )
+    region: Literal["vertebra", "body"] = Field(
+        "vertebra",
+        description="What to measure: the whole labelled vertebra, or its body alone (needs a scheme of "
+        "bodies or a `subregions` mask).",
+    )
+    rater: str | None = Field(None, description="Whose masks enter the analysis where several raters drew.")
+
+
+class OutcomeSettings(Strict):
+    """What is to be told apart."""
+
+    column: str = Field(description="Outcome column of the clinical table.")
+    positive: str = Field(description="Class whose probability is modelled, for example metastatic.")
+    negative: str | None = Field(
+        None, description="The other class; needed when the column has more than two values."
+    )
+
+    @field_validator("positive", "negative", mode="before")
+    @classmethod
+    def _as_text(cls, value: object) -> object:
+        # YAML reads 1 and yes as numbers and truth values; a class name is text.
+        return str(int(value)) if isinstance(value, bool | int) else value
+
+
+class ExtractionSettings(Strict):
+    """Which features of which vertebrae."""
+
+    parameters: dict[str, str] = Field(
+        description="Per sequence of the image table: a pyradiomics parameter file relative to the study "
+        "folder, or the name of a shipped one (ct, t1, t2, stir, t1_contrast, adc, fat_fraction)."
+    )
+    vertebrae: Literal["labelled", "all"] = Field(
+        "labelled",
+        description="Measure only the vertebrae that the clinical table names, or all in the masks.",
+    )
+
+
+class AssociationSettings(Strict):
+    """How single features are compared between the classes."""
+
+    confidence: Probability = Field(0.95, description="Level of all intervals.")
+    fdr: Probability = Field(0.05, description="False discovery rate at which a feature is called different.")
+
+
+class ValidationSettings(Strict):
+    """How the models are validated."""
+
+    models: list[Literal["elastic_net"]] = Field(
+        ["elastic_net"], min_length=1, description="Models to validate."
+    )
+    repeats: int = Field(10, ge=1, description="Repetitions of the outer cross-validation.")
+    outer_folds: int = Field(5, ge=2, description="Outer folds, by patient.")
+    inner_folds: int = Field(5, ge=2, description="Inner folds, by patient: they choose everything.")
+    seed: int = Field(2026, ge=0, description="Seed of all random numbers.")
+    threshold: Literal["youden", "sensitivity"] = Field(
+        "youden",
+        description="How inner folds choose the decision threshold: the largest Youden index, or the "
+        "highest threshold that reaches `target_sensitivity`.",
+    )
+    target_sensitivity: Probability = Field(
+        0.9, description="Sensitivity to reach when `threshold` is `sensitivity`."
+    )
+    patient_rule: Literal["max", "mean"] = Field(
+        "max", description="How the probabilities of a patient's vertebrae become one number."
+    )
+    split_by: Literal["subject"] = Field(
+        "subject",
+        description="What a fold keeps together. Only `subject`: splitting by vertebra leaks patients.",
+    )
+
+    @field_validator("split_by", mode="before")
+    @classmethod
+    def _patients_stay_together(cls, value: object) -> object:
+        if value in ("vertebra", "case", "level", "row", "lesion"):
+            raise ValueError(
+                f"a split by {value} is refused: vertebrae of one patient resemble each other, so a model "
+                "tested on a patient it has seen looks better than it is"
+            )
+        return value
+
+
+class ExecutionSettings(Strict):
+    """How the work is done; changes no result and is never hashed."""
+
+    workers: int = Field(-1, description="Parallel workers; -1 takes all cores.")
+    cache: str = Field(
+        ".rv-cache", description="Folder of the extraction cache, relative to the study folder."
+    )
+    progress: bool = Field(True, description="Show progress bars.")
+
+    @field_validator("workers")
+    @classmethod
+    def _some_worker(cls, value: int) -> int:
+        if value == 0:
+            raise ValueError("use 1 for no parallelism, or -1 for all cores")
+        return value
+
+
+class StudySettings(Strict):
+    """Everything that `study.yaml` may hold."""
+
+    title: str = Field(min_length=1, description="Title of the study; heads the report.")
+    question: str = Field("", description="The question in one sentence.")
+    choices: dict[str, str] = Field(
+        {}, description="Choices that were made before looking at the data, name: what was chosen and why."
+    )
+    synthetic: bool = Field(False, description="The data are simulated; the report says so on every page.")
+    cohort: CohortSettings = Field(default_factory=CohortSettings, description=CohortSettings.__doc__)
+    outcome: OutcomeSettings = Field(description=OutcomeSettings.__doc__)
+    covariates: list[str] = Field(
+        [],
+        description="Columns of the clinical table (age, sex, ...) or level_region, level_order, site; "
+        "compared in Table 1 and validated as a model of their own.",
+    )
+    extraction: ExtractionSettings = Field(description=ExtractionSettings.__doc__)
+    association: AssociationSettings = Field(
+        default_factory=AssociationSettings, description=AssociationSettings.__doc__
+    )
+    validation: ValidationSettings = Field(
+        default_factory=ValidationSettings, description=ValidationSettings.__doc__
+    )
+    output: str = Field("results", description="Folder for results and report, relative to the study folder.")
+    execution: ExecutionSettings = Field(
+        default_factory=ExecutionSettings, description=ExecutionSettings.__doc__
+    )
+
+    def results_part(self) -> dict[str, object]:
+        """Return the settings that change results, as plain values: what is hashed."""
+        return self.model_dump(mode="json", exclude={"execution", "output"})

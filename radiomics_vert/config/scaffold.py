@@ -1,0 +1,48 @@
+"""`radiomics-vert init`: a study folder to fill in."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+
+from radiomics_vert.config.reading import SCHEMA_NAME, json_schema
+from radiomics_vert.errors import Problem, SettingsError
+from radiomics_vert.storage import write_text
+
+FILES = ("study.yaml", "images.csv", "clinical.csv", "README.md")
+
+
+def write_templates(folder: Path) -> list[Path]:
+    """Write a commented study file, the two tables and a README into `folder`.
+
+    Parameters
+    ----------
+    folder : Path
+        Made when missing.
+
+    Returns
+    -------
+    list of Path
+        The files that were written.
+
+    Raises
+    ------
+    SettingsError
+        RV604 one of the files exists; nothing is overwritten.
+    """
+    standing = [name for name in (*FILES, SCHEMA_NAME) if (folder / name).exists()]
+    if standing:
+        raise SettingsError(
+            Problem(
+                "RV604",
+                "a folder without a study",
+                f"{', '.join(standing)} exists already",
+                str(folder),
+                "name another folder; nothing was overwritten",
+            )
+        )
+    templates = resources.files("radiomics_vert.config") / "templates"
+    for name in FILES:
+        write_text(folder / name, (templates / name).read_text("utf-8"))
+    write_text(folder / SCHEMA_NAME, json_schema())
+    return [folder / name for name in (*FILES, SCHEMA_NAME)]
