@@ -108,7 +108,9 @@ class Level(Enum):
         try:
             return cls(name)
         except ValueError:
-            raise ValueError(f"{text!r} is no vertebral level; levels are C1 to COCCYX, such as T12 or L1") from None
+            raise ValueError(
+                f"{text!r} is no vertebral level; levels are C1 to COCCYX, such as T12 or L1"
+            ) from None
 
 
 _ORDER = {level: position for position, level in enumerate(Level)}

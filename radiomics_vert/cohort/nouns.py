@@ -137,7 +137,15 @@ class Refusal:
     def of_scan(cls, scan: Scan, problem: Problem) -> Refusal:
         """Refuse a whole scan."""
         return cls(
-            scan.scan_id, scan.subject_id, scan.session, scan.sequence, scan.rater, scan.site, "", 0, problem
+            scan.scan_id,
+            scan.subject_id,
+            scan.session,
+            scan.sequence,
+            scan.rater,
+            scan.site,
+            "",
+            0,
+            problem,
         )
 
     @classmethod
