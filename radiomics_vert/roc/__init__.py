@@ -1,0 +1,27 @@
+"""Discrimination with several vertebrae per patient: clustered AUC, ROC curve and proportions.
+
+Vertebrae of one patient resemble each other, so each variance here sums contributions within the
+patient first and treats the patients, not the vertebrae, as the independent units. Both statistics
+and modeling build on this room.
+"""
+
+from radiomics_vert.roc.auc import AucEstimate, clustered_auc, clustered_auc_screen
+from radiomics_vert.roc.clusters import (
+    ProportionEstimate,
+    check_labels,
+    clustered_proportion,
+    clustered_variance,
+)
+from radiomics_vert.roc.curve import roc_band, roc_points
+
+__all__ = [
+    "AucEstimate",
+    "ProportionEstimate",
+    "check_labels",
+    "clustered_auc",
+    "clustered_auc_screen",
+    "clustered_proportion",
+    "clustered_variance",
+    "roc_band",
+    "roc_points",
+]
