@@ -11,6 +11,7 @@ from radiomics_vert.roc.clusters import (
     check_labels,
     clustered_proportion,
     clustered_variance,
+    sum_by_patient,
 )
 from radiomics_vert.roc.curve import roc_band, roc_points
 
@@ -24,4 +25,5 @@ __all__ = [
     "clustered_variance",
     "roc_band",
     "roc_points",
+    "sum_by_patient",
 ]

@@ -19,6 +19,7 @@ from radiomics_vert.roc.clusters import (
     check_labels,
     clustered_variance,
     logit_limits,
+    sum_by_patient,
 )
 
 _BLOCK = 250_000  # cells ranked at once: keeps the working arrays in a few tens of megabytes
@@ -179,12 +180,10 @@ def clustered_auc_screen(
     names = list(X.columns) if isinstance(X, pd.DataFrame) else None
     values = _float_matrix(X)
     positive, patients = check_labels(y, groups, len(values))
-    order = np.argsort(patients, kind="stable")
-    starts = np.flatnonzero(np.diff(patients[order], prepend=-1))
-    rows = np.ascontiguousarray(values[order].T)
+    rows = np.ascontiguousarray(values.T)
     step = max(1, _BLOCK // max(1, rows.shape[1]))
     blocks = [
-        _auc_block(rows[first : first + step], positive[order], starts, confidence)
+        _auc_block(rows[first : first + step], positive, patients, confidence)
         for first in range(0, len(rows), step)
     ]
     table = pd.concat(blocks, ignore_index=True) if blocks else pd.DataFrame(columns=_SCREEN[1:])
@@ -222,13 +221,13 @@ def _float_matrix(X: ArrayLike | pd.DataFrame) -> Floats:
     return values
 
 
-def _auc_block(rows: Floats, positive: Bools, starts: NDArray[np.intp], confidence: float) -> pd.DataFrame:
-    """AUC of features (p, n) whose vertebrae are sorted by patient; patient i begins at starts[i]."""
+def _auc_block(rows: Floats, positive: Bools, patients: NDArray[np.intp], confidence: float) -> pd.DataFrame:
+    """Return the screen's columns, without the names, for features (p, n)."""
     valid = ~np.isnan(rows)
     placed = np.where(valid, _placements(rows, positive), 0.0)
 
     def by_patient(cells: NDArray[Any]) -> Floats:
-        return np.add.reduceat(cells, starts, axis=1, dtype=np.float64)
+        return sum_by_patient(cells, patients)
 
     m, n = by_patient(valid & positive), by_patient(valid & ~positive)
     total_m, total_n = m.sum(axis=1, keepdims=True), n.sum(axis=1, keepdims=True)

@@ -94,6 +94,25 @@ def _bad_labels(code: str, labels: NDArray[Any]) -> Problem:
     )
 
 
+def sum_by_patient(cells: NDArray[Any], patients: NDArray[np.intp]) -> Floats:
+    """Sum the vertebrae of each patient.
+
+    Parameters
+    ----------
+    cells : ndarray, shape (..., n)
+        One value per vertebra.
+    patients : ndarray of int, shape (n,)
+        Numbers of the patients, as :func:`check_labels` gives them.
+
+    Returns
+    -------
+    ndarray, shape (..., patients)
+    """
+    order = np.argsort(patients, kind="stable")
+    starts = np.flatnonzero(np.diff(patients[order], prepend=-1))
+    return np.asarray(np.add.reduceat(cells[..., order], starts, axis=-1, dtype=np.float64))
+
+
 def clustered_variance(
     positive: Floats, negative: Floats, has_positive: Bools, has_negative: Bools
 ) -> Floats:
