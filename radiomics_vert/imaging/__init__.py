@@ -1,0 +1,24 @@
+"""Voxels and geometry: read, check, compare, and find the labels of a mask."""
+
+from radiomics_vert.imaging.comparison import require_same_geometry
+from radiomics_vert.imaging.containers import file_digest, require_complete
+from radiomics_vert.imaging.geometry import TOLERANCE_VOXELS, Geometry
+from radiomics_vert.imaging.reading import has_float_voxels, read_geometry, read_image, read_label_map
+from radiomics_vert.imaging.regions import Region, label_regions
+from radiomics_vert.imaging.volumes import Image, LabelMap
+
+__all__ = [
+    "TOLERANCE_VOXELS",
+    "Geometry",
+    "Image",
+    "LabelMap",
+    "Region",
+    "file_digest",
+    "has_float_voxels",
+    "label_regions",
+    "read_geometry",
+    "read_image",
+    "read_label_map",
+    "require_complete",
+    "require_same_geometry",
+]

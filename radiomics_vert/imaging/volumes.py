@@ -32,7 +32,7 @@ class Image:
 
     def array(self) -> np.ndarray:
         """Return the voxels as a read-only view, shape (z, y, x)."""
-        return sitk.GetArrayViewFromImage(self.volume)  # type: ignore[no-any-return]
+        return sitk.GetArrayViewFromImage(self.volume)
 
 
 @dataclass(frozen=True)
@@ -57,4 +57,4 @@ class LabelMap:
 
     def array(self) -> np.ndarray:
         """Return the labels as a read-only view, shape (z, y, x)."""
-        return sitk.GetArrayViewFromImage(self.volume)  # type: ignore[no-any-return]
+        return sitk.GetArrayViewFromImage(self.volume)

@@ -1,0 +1,244 @@
+"""Read images and masks, and refuse what would give wrong numbers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from radiomics_vert.errors import ImageError, Problem
+from radiomics_vert.imaging.containers import require_complete, require_supported
+from radiomics_vert.imaging.geometry import Geometry
+from radiomics_vert.imaging.volumes import Image, LabelMap
+
+_FLOATS = (sitk.sitkFloat32, sitk.sitkFloat64)
+_SHOWN = 5
+_LARGEST_LABEL = 2**32 - 1
+
+
+def read_image(path: str | Path, *, verified: bool = False) -> Image:
+    """Read an image: NIfTI, NRRD or MetaImage.
+
+    Parameters
+    ----------
+    path : str or Path
+        `.nii`, `.nii.gz`, `.nrrd`, `.nhdr`, `.mha` or `.mhd`.
+    verified : bool, default False
+        The caller has just checked that the file is complete; do not check again.
+
+    Returns
+    -------
+    Image
+        With the voxel type of the file. NIfTI orientation as ITK reads it: sform, else qform.
+
+    Raises
+    ------
+    ImageError
+        RV101 no such file, RV202 unreadable, truncated or sheared, RV203 not three-dimensional, RV204 NaN or
+        infinite voxels, RV209 DICOM or another format, RV210 several or complex numbers per voxel.
+    """
+    path = Path(path)
+    volume = _read(path, verified)
+    _require_finite(volume, path, "image")
+    return Image(volume, str(path))
+
+
+def read_label_map(path: str | Path, *, verified: bool = False) -> LabelMap:
+    """Read a mask: whole numbers from 0 up, whatever their type in the file.
+
+    Parameters
+    ----------
+    path : str or Path
+        As for :func:`read_image`.
+    verified : bool, default False
+        As for :func:`read_image`.
+
+    Returns
+    -------
+    LabelMap
+        Of 16-bit unsigned integers, of 32 bits when a label exceeds 65535.
+
+    Raises
+    ------
+    ImageError
+        As :func:`read_image`; RV205 fractions or negative numbers.
+    """
+    path = Path(path)
+    volume = _read(path, verified)
+    _require_finite(volume, path, "mask")
+    values = sitk.GetArrayViewFromImage(volume)
+    _require_whole(values, volume, path)
+    largest = int(values.max()) if values.size else 0
+    return LabelMap(sitk.Cast(volume, sitk.sitkUInt16 if largest < 2**16 else sitk.sitkUInt32), str(path))
+
+
+def read_geometry(path: str | Path) -> Geometry:
+    """Read the grid of an image or mask from its header alone.
+
+    Parameters
+    ----------
+    path : str or Path
+        As for :func:`read_image`.
+
+    Raises
+    ------
+    ImageError
+        RV101, RV202, RV203, RV209, RV210, as far as the header tells.
+    """
+    return _header(Path(path))[0]
+
+
+def has_float_voxels(path: str | Path) -> bool:
+    """Tell from the header whether the voxels are fractions, so that some may be NaN or infinite."""
+    return _header(Path(path))[1] in _FLOATS
+
+
+@contextmanager
+def _quiet_itk() -> Iterator[None]:
+    """Keep ITK's remarks about odd headers off the terminal; what matters is an error here."""
+    before = sitk.ProcessObject.GetGlobalWarningDisplay()
+    sitk.ProcessObject.SetGlobalWarningDisplay(False)
+    try:
+        yield
+    finally:
+        sitk.ProcessObject.SetGlobalWarningDisplay(before)
+
+
+def _header(path: Path) -> tuple[Geometry, int]:
+    require_supported(path)
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
+    with _quiet_itk():
+        try:
+            reader.ReadImageInformation()
+        except RuntimeError as error:
+            raise ImageError(_unreadable(path, error)) from error
+    size, pixel = reader.GetSize(), reader.GetPixelID()
+    _require_three_d(size, path)
+    _require_scalar(pixel, reader.GetNumberOfComponents(), path)
+    matrix = np.array(reader.GetDirection()).reshape(len(size), len(size))[:3, :3]
+    direction = tuple(float(cosine) for cosine in matrix.ravel())
+    return Geometry(size[:3], reader.GetSpacing()[:3], reader.GetOrigin()[:3], direction), pixel
+
+
+def _read(path: Path, verified: bool) -> sitk.Image:
+    _header(path)
+    if not verified:
+        require_complete(path)
+    with _quiet_itk():
+        try:
+            volume = sitk.ReadImage(str(path))
+        except RuntimeError as error:
+            raise ImageError(_unreadable(path, error)) from error
+    # One volume stored as 4-D (a common export quirk) is an ordinary 3-D image.
+    return volume[:, :, :, 0] if volume.GetDimension() == 4 else volume
+
+
+def _unreadable(path: Path, error: RuntimeError) -> Problem:
+    text = str(error)
+    if "orthonormal" in text:
+        return Problem(
+            "RV202",
+            "axes at right angles to each other",
+            "a sheared or singular orientation matrix in the header",
+            str(path),
+            "resample the image to an orthogonal grid (gantry tilt: dcm2niix does so), and the mask with it",
+        )
+    if "Unable to determine ImageIO" in text:
+        return Problem(
+            "RV202",
+            f"the content that the name {path.name!r} promises",
+            f"{path.stat().st_size} bytes that no reader recognises",
+            str(path),
+            "open the file in a viewer; export or download it again",
+        )
+    # Neither folders nor memory addresses belong into a message that is compared between runs.
+    reason = re.sub(r"\w+\(0x[0-9a-f]+\): ", "", text.replace(str(path), path.name).split("ERROR:")[-1])
+    reason = " ".join(reason.split())
+    return Problem("RV202", "a readable image", reason, str(path), "export or copy the file again")
+
+
+def _require_three_d(size: tuple[int, ...], path: Path) -> None:
+    if len(size) == 3 or (len(size) == 4 and size[3] == 1):
+        return
+    four = len(size) == 4
+    raise ImageError(
+        Problem(
+            "RV203",
+            "three dimensions",
+            f"{len(size)} dimensions, size {size}" + (f": {size[3]} volumes" if four else ""),
+            str(path),
+            "extract the one volume to be measured (time point, echo, b-value) into a file of its own"
+            if four
+            else "name the whole volume instead of a single slice",
+        )
+    )
+
+
+def _require_scalar(pixel: int, components: int, path: Path) -> None:
+    kind = sitk.GetPixelIDValueAsString(pixel)
+    if components == 1 and "complex" not in kind and "vector" not in kind:
+        return
+    raise ImageError(
+        Problem(
+            "RV210",
+            "one real number per voxel",
+            f"{components} numbers per voxel ({kind})",
+            str(path),
+            "save one component or the magnitude as the image, and a label map without overlaps as the mask",
+        )
+    )
+
+
+def _require_finite(volume: sitk.Image, path: Path, what: str) -> None:
+    if volume.GetPixelID() not in _FLOATS:
+        return
+    bad = ~np.isfinite(sitk.GetArrayViewFromImage(volume))
+    if not bad.any():
+        return
+    raise ImageError(
+        Problem(
+            "RV204",
+            f"finite numbers in every voxel of the {what}",
+            f"{int(bad.sum())} of {bad.size} voxels NaN or infinite, {_place(bad)}",
+            str(path),
+            "replace these voxels by the background value of the scanner, or export the image again",
+        )
+    )
+
+
+def _place(where: np.ndarray) -> str:
+    """Name the first voxel and the extent of a boolean array of shape (z, y, x), in x, y, z order."""
+    indices = np.argwhere(where)[:, ::-1]
+    first = tuple(int(number) for number in indices[0])
+    low, high = indices.min(axis=0), indices.max(axis=0)
+    extent = ", ".join(f"{axis} {a}-{b}" for axis, a, b in zip("xyz", low, high, strict=True))
+    return f"first at voxel (x, y, z) = {first}, all within {extent}"
+
+
+def _require_whole(values: np.ndarray, volume: sitk.Image, path: Path) -> None:
+    if volume.GetPixelID() in _FLOATS:
+        bad = values[(values != np.rint(values)) | (values < 0) | (values > _LARGEST_LABEL)]
+    elif np.issubdtype(values.dtype, np.signedinteger) and values.min() < 0:
+        bad = values[values < 0]
+    else:
+        return
+    if not bad.size:
+        return
+    distinct = np.unique(bad)
+    shown = ", ".join(f"{value:g}" for value in distinct[:_SHOWN]) + (
+        ", ..." if len(distinct) > _SHOWN else ""
+    )
+    raise ImageError(
+        Problem(
+            "RV205",
+            "whole numbers from 0 up, 0 for background",
+            f"{bad.size} of {values.size} voxels with other values: {shown}",
+            str(path),
+            "save the mask as a label map; if it was resampled, use nearest-neighbour interpolation",
+        )
+    )

@@ -1,0 +1,91 @@
+"""Where each label of a mask lies, found in one pass over the voxels."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from radiomics_vert.imaging.geometry import Geometry
+from radiomics_vert.imaging.volumes import LabelMap
+
+_ALL_NEIGHBOURS = np.ones((3, 3, 3), dtype=bool)
+
+
+@dataclass(frozen=True)
+class Region:
+    """One label of a mask.
+
+    Parameters
+    ----------
+    label : int
+        Its value.
+    voxels : int
+        Number of voxels.
+    box : tuple of int
+        Bounding box in voxels, (x0, x1, y0, y1, z0, z1), upper ends excluded.
+    digest : str
+        sha256 of the geometry, the box and the voxels of this label alone.
+    components : int
+        Connected components; voxels that share a face, an edge or a corner (26) are connected.
+    touches_border : bool
+        The label reaches the first or last voxel along an axis.
+    """
+
+    label: int
+    voxels: int
+    box: tuple[int, int, int, int, int, int]
+    digest: str
+    components: int
+    touches_border: bool
+
+
+def label_regions(label_map: LabelMap, labels: Collection[int] | None = None) -> dict[int, Region]:
+    """Return the regions of a mask, by label in ascending order.
+
+    Parameters
+    ----------
+    label_map : LabelMap
+        The mask.
+    labels : collection of int, optional
+        Restrict to these; a label without a voxel has no region. All labels by default.
+
+    Returns
+    -------
+    dict of int to Region
+    """
+    array, geometry = label_map.array(), label_map.geometry
+    boxes = ndimage.find_objects(array)
+    regions = {}
+    for label, box in enumerate(boxes, start=1):
+        if box is not None and (labels is None or label in labels):
+            regions[label] = _region(label, array, box, geometry)
+    return regions
+
+
+def _region(label: int, array: np.ndarray, box: tuple[slice, ...], geometry: Geometry) -> Region:
+    inside = array[box] == label
+    z, y, x = box
+    bounds = (x.start, x.stop, y.start, y.stop, z.start, z.stop)
+    edges = zip(box, array.shape, strict=True)
+    return Region(
+        label=label,
+        voxels=int(np.count_nonzero(inside)),
+        box=bounds,
+        digest=_digest(geometry, bounds, inside),
+        components=int(ndimage.label(inside, structure=_ALL_NEIGHBOURS)[1]),
+        touches_border=any(axis.start == 0 or axis.stop == extent for axis, extent in edges),
+    )
+
+
+def _digest(geometry: Geometry, bounds: tuple[int, ...], inside: np.ndarray) -> str:
+    # Adding 0.0 turns -0.0 into 0.0: equal grids, equal digests.
+    floats = [value + 0.0 for value in (*geometry.spacing, *geometry.origin, *geometry.direction)]
+    hasher = hashlib.sha256(struct.pack("<9q", *geometry.size, *bounds))
+    hasher.update(struct.pack(f"<{len(floats)}d", *floats))
+    hasher.update(np.packbits(inside).tobytes())
+    return hasher.hexdigest()
