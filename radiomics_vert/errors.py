@@ -40,6 +40,7 @@ CODES: dict[str, str] = {
     "RV207": "Label is absent from the mask",
     "RV208": "The same image or mask appears twice",
     "RV209": "Image file format is not supported",
+    "RV210": "Voxel does not hold one real number",
     # extraction
     "RV301": "Region is too small for texture features",
     "RV302": "Region has one constant value",
@@ -71,6 +72,7 @@ CODES: dict[str, str] = {
     "RV604": "Target exists already",
     # reports
     "RV701": "Result is missing from the study folder",
+    "RV702": "Two results of one kind",
 }
 
 
