@@ -35,7 +35,8 @@ def atomic(path: Path) -> Iterator[Path]:
         Where to write.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
+    # All endings are kept, because image writers choose the format by them (.nii.gz).
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix="".join(path.suffixes))
     os.close(handle)
     temporary = Path(name)
     try:
