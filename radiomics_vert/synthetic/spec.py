@@ -1,0 +1,70 @@
+"""What a synthetic cohort is made from: a handful of numbers and a seed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from radiomics_vert.errors import Problem, SettingsError, raise_all
+
+SEQUENCES = ("CT", "T1")
+
+
+@dataclass(frozen=True)
+class SyntheticSpec:
+    """The settings of a synthetic cohort; equal settings give equal bytes.
+
+    Parameters
+    ----------
+    patients : int, default 40
+        Number of patients. Patient k is the same whatever this number is.
+    seed : int, default 2026
+        Root of all random numbers.
+    sequences : tuple of str, default ("CT", "T1")
+        Which of `CT` and `T1` (sagittal T1-weighted MRI) to write.
+    malignant_share : float, default 0.45
+        Share of patients with at least one metastatic fracture.
+    mixed_share : float, default 0.35
+        Of these patients, if they have several fractures, the share that has osteoporotic ones too.
+    atypical_share : float, default 0.12
+        Share of fractures that look like the other class (pseudo-malignant osteoporotic collapse,
+        metastasis without destruction). It bounds what an honest model can reach; 0.5 leaves no
+        vertebral sign of the class.
+    icc : float, default 0.4
+        Share of the variance of density, texture, signal and conspicuity that patients carry.
+
+    Raises
+    ------
+    SettingsError
+        RV602, one problem for each value out of range.
+
+    Examples
+    --------
+    >>> SyntheticSpec(patients=8).seed
+    2026
+    """
+
+    patients: int = 40
+    seed: int = 2026
+    sequences: tuple[str, ...] = SEQUENCES
+    malignant_share: float = 0.45
+    mixed_share: float = 0.35
+    atypical_share: float = 0.12
+    icc: float = 0.4
+
+    def __post_init__(self) -> None:
+        problems = [
+            self._problem(name, f"a number from 0 to {top}")
+            for name, top in (("malignant_share", 1), ("mixed_share", 1), ("atypical_share", 0.5), ("icc", 1))
+            if not 0 <= getattr(self, name) <= top
+        ]
+        if self.patients < 1:
+            problems.append(self._problem("patients", "at least 1"))
+        if self.seed < 0:
+            problems.append(self._problem("seed", "0 or a positive whole number"))
+        if not self.sequences or set(self.sequences) - set(SEQUENCES):
+            problems.append(self._problem("sequences", f"one or more of {', '.join(SEQUENCES)}"))
+        raise_all(SettingsError, problems)
+
+    def _problem(self, name: str, expected: str) -> Problem:
+        found = repr(getattr(self, name))
+        return Problem("RV602", expected, found, f"SyntheticSpec.{name}", f"choose {name} in that range")
