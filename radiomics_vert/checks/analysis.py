@@ -1,0 +1,135 @@
+"""What can be seen in a feature table and a dataset before a statistic is trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from radiomics_vert.checks.findings import Finding
+from radiomics_vert.dataset import Dataset
+from radiomics_vert.extraction import FeatureTable
+
+# Texture matrices over fewer bins blur, over more they become sparse; pyradiomics' documentation
+# names 16 to 128 (examples) and 30 to 130 (FAQ) bins as the range in use. [O] we warn outside 16-256.
+GREY_LEVELS = (16, 256)
+# [O] The usual rule of thumb of ten patients with the event per parameter, for one parameter.
+MINIMUM_PATIENTS = 10
+
+
+def check_features(table: FeatureTable) -> list[Finding]:
+    """Check a feature table: failed cases, grey levels, values that are not finite.
+
+    Parameters
+    ----------
+    table : FeatureTable
+        What :func:`radiomics_vert.extract` returned.
+
+    Returns
+    -------
+    list of Finding
+    """
+    return [*_failures(table), *_grey_levels(table), *_not_finite(table)]
+
+
+def check_dataset(dataset: Dataset, outer_folds: int = 5) -> list[Finding]:
+    """Check a dataset: size of the classes, and what was left out of it.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        What :func:`radiomics_vert.merge` returned.
+    outer_folds : int, default 5
+        Folds of the planned cross-validation.
+
+    Returns
+    -------
+    list of Finding
+    """
+    return [*_class_sizes(dataset, outer_folds), *_left_out(dataset), *_constant(dataset)]
+
+
+def _failures(table: FeatureTable) -> Iterator[Finding]:
+    failures = table.failures.fillna("")
+    for (code, remedy), group in failures.groupby(["code", "remedy"], sort=False):
+        yield Finding(
+            str(code),
+            "error",
+            f"{len(group)} of {table.n_cases} cases have no features: {group['found'].iloc[0]}",
+            str(remedy),
+            tuple(group["case_id"]),
+        )
+
+
+def _grey_levels(table: FeatureTable) -> Iterator[Finding]:
+    if "grey_levels" not in table.diagnostics:
+        return
+    levels = pd.to_numeric(table.diagnostics["grey_levels"])
+    low, high = GREY_LEVELS
+    for wrong, word in ((levels < low, f"fewer than {low}"), (levels > high, f"more than {high}")):
+        if wrong.any():
+            yield Finding(
+                "RV305",
+                "warning",
+                f"{int(wrong.sum())} cases have {word} grey levels on the original image, so their texture "
+                "features say little",
+                "change binWidth (or use binCount) in the parameter file",
+                tuple(table.diagnostics.loc[wrong, "case_id"]),
+            )
+
+
+def _not_finite(table: FeatureTable) -> Iterator[Finding]:
+    for sequence, group in table.values.groupby("sequence", sort=False):
+        block = group[table.features].dropna(axis="columns", how="all")
+        holes = block.isna().any(axis="columns")
+        if holes.any():
+            yield Finding(
+                "RV309",
+                "note",
+                f"{int(holes.sum())} {sequence} cases lack a value in some of {block.shape[1]} features",
+                "usually flat or tiny regions; the pipeline imputes within training folds",
+                tuple(group.loc[holes, "case_id"]),
+            )
+
+
+def _class_sizes(dataset: Dataset, outer_folds: int) -> Iterator[Finding]:
+    for value, name in ((0, dataset.negative), (1, dataset.positive)):
+        patients = dataset.groups[dataset.y == value].nunique()
+        if patients < outer_folds:
+            yield Finding(
+                "RV502",
+                "error",
+                f"{patients} patients with {name}, fewer than the {outer_folds} outer folds",
+                f"use at most {max(patients, 2)} outer folds, or collect more patients",
+            )
+        elif patients < MINIMUM_PATIENTS:
+            yield Finding(
+                "RV406",
+                "warning",
+                f"{patients} patients with {name}: intervals will be very wide and no model can be trusted",
+                "treat every result as a description of these patients",
+            )
+
+
+def _left_out(dataset: Dataset) -> Iterator[Finding]:
+    dropped = dataset.audit[dataset.audit["code"].isin(["RV403", "RV110"])]
+    for (code, reason), group in dropped.groupby(["code", "reason"], sort=False):
+        yield Finding(
+            str(code),
+            "note",
+            f"{len(group)} left out: {reason}",
+            "nothing to do if this is what the study intends",
+            tuple(group["unit"]),
+        )
+
+
+def _constant(dataset: Dataset) -> Iterator[Finding]:
+    constant = dataset.X.columns[dataset.X.nunique(dropna=True) < 2]
+    if len(constant):
+        yield Finding(
+            "RV503",
+            "note",
+            f"{len(constant)} of {dataset.X.shape[1]} features have one value (or none) in all vertebrae",
+            "they are reported as not testable and removed inside every training fold",
+            tuple(map(str, constant)),
+        )

@@ -1,0 +1,130 @@
+"""What can be seen in a cohort before any feature is computed."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator
+
+from radiomics_vert.checks.findings import Finding
+from radiomics_vert.cohort import Cohort, duplicate_images
+from radiomics_vert.errors import Problem
+
+# [O] Below this a vertebra is a fragment: a T1 body of a small adult fills about 10 000 mm3, which is
+# more than 1000 voxels at every clinical spacing that we know of.
+FRAGMENT_VOXELS = 500
+
+
+def check_cohort(cohort: Cohort, sequences: Collection[str] | None = None) -> list[Finding]:
+    """Check images, masks and tables against each other.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        What :func:`radiomics_vert.read_cohort` returned.
+    sequences : collection of str, optional
+        Sequences that have a parameter file; others are reported.
+
+    Returns
+    -------
+    list of Finding
+        Refused scans, duplicates, unmatched clinical rows, unlabelled vertebrae, fragments, vertebrae
+        at the border of the image or in several pieces.
+    """
+    return [
+        *_refused(cohort),
+        *_without_parameters(cohort, sequences),
+        *_duplicates(cohort),
+        *_clinical(cohort),
+        *_shapes(cohort),
+    ]
+
+
+def _refused(cohort: Cohort) -> Iterator[Finding]:
+    groups: dict[Problem, list[str]] = defaultdict(list)
+    for refusal in cohort.refused:
+        groups[refusal.problem].append(refusal.case_id)
+    for problem, cases in groups.items():
+        found = f"{problem.found} (expected {problem.expected}; {problem.where})"
+        yield Finding(problem.code, "error", found, problem.remedy, tuple(cases))
+
+
+def _without_parameters(cohort: Cohort, sequences: Collection[str] | None) -> Iterator[Finding]:
+    if sequences is None:
+        return
+    lost = [scan for scan in cohort.scans if scan.sequence not in sequences]
+    for sequence in dict.fromkeys(scan.sequence for scan in lost):
+        yield Finding(
+            "RV114",
+            "error",
+            f"the sequence {sequence} has no parameter file; there are some for {', '.join(sequences)}",
+            f"add `{sequence}: ...` under extraction.parameters, or correct the sequence in the image table",
+            tuple(scan.scan_id for scan in lost if scan.sequence == sequence),
+        )
+
+
+def _duplicates(cohort: Cohort) -> Iterator[Finding]:
+    table = duplicate_images(cohort)
+    if table.empty:
+        return
+    for _, group in table.groupby("digest", sort=False):
+        yield Finding(
+            "RV208",
+            "warning",
+            f"{len(group)} scans hold the same {group['file'].iloc[0]} (equal sha256); the same patient "
+            "under two ids would end up in training and test",
+            "keep one of them, or give both the same subject_id",
+            tuple(group["scan_id"]),
+        )
+
+
+def _clinical(cohort: Cohort) -> Iterator[Finding]:
+    if len(cohort.unmatched_clinical):
+        rows = cohort.unmatched_clinical
+        level = rows["level"].fillna("") if "level" in rows else [""] * len(rows)
+        named = zip(rows["line"], rows["subject_id"], level, strict=True)
+        yield Finding(
+            "RV109",
+            "warning",
+            f"{len(rows)} clinical rows have no vertebra in any usable mask; they do not enter the analysis",
+            "check subject ids and levels, and whether the mask covers the level",
+            tuple(f"line {line}: {subject} {where}".strip() for line, subject, where in named),
+        )
+    if cohort.unlabelled:
+        yield Finding(
+            "RV110",
+            "note",
+            f"{len(cohort.unlabelled)} vertebrae in the masks have no clinical row of their own level",
+            "nothing to do if these are the unfractured neighbours",
+            cohort.unlabelled,
+        )
+
+
+def _shapes(cohort: Cohort) -> Iterator[Finding]:
+    fragments = tuple(case.case_id for case in cohort.cases if case.voxels < FRAGMENT_VOXELS)
+    border = tuple(case.case_id for case in cohort.cases if case.touches_border)
+    pieces = tuple(case.case_id for case in cohort.cases if case.components > 1)
+    if fragments:
+        yield Finding(
+            "RV301",
+            "warning",
+            f"{len(fragments)} vertebrae have fewer than {FRAGMENT_VOXELS} voxels: fragments at the edge "
+            "of the scan or stray labels",
+            "look at the mask; leave the vertebra out if most of it is missing",
+            fragments,
+        )
+    if border:
+        yield Finding(
+            "RV306",
+            "warning",
+            f"{len(border)} vertebrae reach the border of the image, so part of them may be missing",
+            "leave them out of shape features, or use a scan that covers them",
+            border,
+        )
+    if pieces:
+        yield Finding(
+            "RV307",
+            "note",
+            f"{len(pieces)} vertebrae fall into several components",
+            "look at the masks: stray voxels of a label change shape features",
+            pieces,
+        )

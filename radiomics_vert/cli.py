@@ -1,0 +1,316 @@
+"""The command line: parse, call, print. Exit codes: 0 good, 1 finished with problems, 2 bad input."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from radiomics_vert import __version__
+from radiomics_vert.checks import Finding, findings_result, worst
+from radiomics_vert.cohort import load_scheme, scheme_names
+from radiomics_vert.config import write_templates
+from radiomics_vert.errors import Problem, RadiomicsVertError, SettingsError
+from radiomics_vert.modeling import ValidationSpec
+from radiomics_vert.provenance import versions as installed_versions
+from radiomics_vert.study import (
+    Run,
+    TableStudy,
+    analyze_table,
+    load_study,
+    prepare_demo,
+    report_folder,
+    result_sentences,
+    validate_table,
+)
+
+GOOD, PROBLEMS, BAD_INPUT = 0, 1, 2
+DISCLAIMER = "Research software, not a diagnostic device."
+
+app = typer.Typer(
+    name="radiomics-vert",
+    help=f"Radiomics of vertebral fractures, from images and masks to a reproducible report. {DISCLAIMER}",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+StudyFile = Annotated[Path, typer.Argument(help="study.yaml, or its folder.", show_default=False)]
+OptionalStudy = Annotated[Path | None, typer.Argument(help="study.yaml, or its folder.", show_default=False)]
+Workers = Annotated[
+    int | None, typer.Option("--workers", "-j", help="Parallel workers instead of execution.workers.")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")]
+Features = Annotated[
+    Path | None, typer.Option("--features", help="A feature table made elsewhere, instead of a study.")
+]
+Outcome = Annotated[str, typer.Option("--outcome", help="Outcome column of the table.")]
+Positive = Annotated[str, typer.Option("--positive", help="Class whose probability is modelled.")]
+Negative = Annotated[str | None, typer.Option("--negative", help="The other class, if there are several.")]
+Group = Annotated[str, typer.Option("--group", help="Column that names the patient.")]
+LevelColumn = Annotated[str | None, typer.Option("--level", help="Column with the vertebral level.")]
+Covariates = Annotated[
+    list[str] | None, typer.Option("--covariate", help="Covariate column; may be repeated.")
+]
+Drop = Annotated[list[str] | None, typer.Option("--drop", help="Column to leave out; may be repeated.")]
+Output = Annotated[Path, typer.Option("--output", "-o", help="Folder for results and report.")]
+
+
+@app.command()
+def init(folder: Annotated[Path, typer.Argument(help="Folder to make.", show_default=False)]) -> None:
+    """Write a commented study.yaml, images.csv and clinical.csv to fill in."""
+    for path in write_templates(folder):
+        out.print(f"wrote {path}", markup=False)
+    out.print(f"Fill them in, then: radiomics-vert check {folder / 'study.yaml'}", markup=False)
+
+
+@app.command()
+def check(study: StudyFile, workers: Workers = None, quiet: Quiet = False) -> None:
+    """Tell everything that is wrong with a study, before any long work."""
+    with _running(study, workers, quiet) as run:
+        findings = run.check()
+    _print_findings(findings)
+    raise typer.Exit(PROBLEMS if worst(findings) == "error" else GOOD)
+
+
+@app.command()
+def extract(study: StudyFile, workers: Workers = None, quiet: Quiet = False) -> None:
+    """Measure the features of all vertebrae of a study."""
+    with _running(study, workers, quiet) as run:
+        table = run.extract()
+    out.print(
+        f"{len(table.values)} of {table.n_cases} cases measured, {len(table.features)} features each; "
+        f"{len(table.failures)} failed\n{run.study.features / 'features.csv'}",
+        markup=False,
+    )
+    for row in table.failures.fillna("").to_dict("records"):
+        err.print(f"  {row['case_id']}: {row['code']} {row['title']}: {row['found']}", markup=False)
+    raise typer.Exit(PROBLEMS if len(table.failures) else GOOD)
+
+
+@app.command()
+def analyze(
+    study: OptionalStudy = None,
+    features: Features = None,
+    outcome: Outcome = "",
+    positive: Positive = "",
+    negative: Negative = None,
+    group: Group = "",
+    level: LevelColumn = None,
+    covariate: Covariates = None,
+    drop: Drop = None,
+    output: Output = Path("results"),
+) -> None:
+    """Compare the classes feature by feature, for a study or for a table of features."""
+    if features is None:
+        run = Run(load_study(_required_study(study)))
+        run.analyze()
+        _print_results(run.study.results, "association_features.csv")
+        return
+    table = _table(features, outcome, positive, negative, group, level, covariate, drop, output)
+    analyze_table(table)
+    _print_results(table.results, "association_features.csv")
+
+
+@app.command()
+def validate(
+    study: OptionalStudy = None,
+    features: Features = None,
+    outcome: Outcome = "",
+    positive: Positive = "",
+    negative: Negative = None,
+    group: Group = "",
+    level: LevelColumn = None,
+    covariate: Covariates = None,
+    drop: Drop = None,
+    output: Output = Path("results"),
+    repeats: Annotated[int, typer.Option(help="Repetitions (with --features).")] = 10,
+    outer_folds: Annotated[int, typer.Option(help="Outer folds (with --features).")] = 5,
+    inner_folds: Annotated[int, typer.Option(help="Inner folds (with --features).")] = 5,
+    seed: Annotated[int, typer.Option(help="Seed of the folds (with --features).")] = 2026,
+    workers: Workers = None,
+    quiet: Quiet = False,
+) -> None:
+    """Cross-validate the models by patient, for a study or for a table of features."""
+    if features is None:
+        with _running(_required_study(study), workers, quiet) as run:
+            run.validate()
+        _print_results(run.study.results, "validation_metrics.csv")
+        return
+    table = _table(features, outcome, positive, negative, group, level, covariate, drop, output)
+    spec = ValidationSpec(outer_folds=outer_folds, inner_folds=inner_folds, repeats=repeats, seed=seed)
+    with _progress(quiet) as bars:
+        validate_table(table, spec, n_jobs=-1 if workers is None else workers, watch=bars.watch)
+    _print_results(table.results, "validation_metrics.csv")
+
+
+@app.command()
+def report(
+    study: Annotated[
+        Path, typer.Argument(help="study.yaml, its folder, or an output folder.", show_default=False)
+    ],
+) -> None:
+    """Build the report from result tables; nothing is computed again."""
+    if (study / "results").is_dir() and not (study / "study.yaml").is_file():
+        path = report_folder(study / "results", study)
+    else:
+        path = Run(load_study(study)).report()
+    out.print(str(path), markup=False)
+
+
+@app.command()
+def run(study: StudyFile, workers: Workers = None, quiet: Quiet = False) -> None:
+    """Do it all: extract, analyze, validate, report."""
+    with _running(study, workers, quiet) as at_work:
+        path = at_work.run()
+    raise typer.Exit(_close(at_work, path))
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Argument(help="Folder of the demo study.")] = Path("radiomics_vert_demo"),
+    workers: Workers = None,
+    quiet: Quiet = False,
+) -> None:
+    """Make the synthetic cohort and run the whole study on it."""
+    with _progress(quiet) as bars:
+        study = prepare_demo(folder, n_jobs=-1 if workers is None else workers, watch=bars.watch)
+    with _running(study.folder, workers, quiet) as at_work:
+        path = at_work.run()
+    raise typer.Exit(_close(at_work, path))
+
+
+@app.command()
+def schemes() -> None:
+    """List the label schemes of masks."""
+    for name in scheme_names():
+        out.print(f"{name:32}{load_scheme(name).title}", markup=False)
+
+
+@app.command()
+def versions() -> None:
+    """Print the versions that a report records."""
+    for name, version in {"radiomics-vert": __version__, **installed_versions()}.items():
+        out.print(f"{name:20}{version}", markup=False)
+
+
+class _Bars:
+    """Progress bars, one for each piece of work."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+
+    def watch(self, name: str):  # noqa: ANN202 - the callback type is parallel.Progress
+        """Add a bar; return what moves it."""
+        task = self._progress.add_task(escape(name), total=None)
+
+        def move(done: int, total: int) -> None:
+            self._progress.update(task, completed=done, total=total)
+
+        return move
+
+
+@contextmanager
+def _progress(quiet: bool) -> Iterator[_Bars]:
+    columns = (TextColumn("{task.description:42}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=err, disable=quiet) as progress:
+        yield _Bars(progress)
+
+
+@contextmanager
+def _running(path: Path, workers: int | None, quiet: bool) -> Iterator[Run]:
+    """Yield the study at work: with bars on the terminal and a log in its output folder."""
+    study = load_study(path)
+    hidden = quiet or not study.settings.execution.progress
+    with _progress(hidden) as bars, _log_file(study.output / "run.log"):
+        yield Run(study, bars.watch, workers)
+
+
+@contextmanager
+def _log_file(path: Path) -> Iterator[None]:
+    """Write what the package logs to `path`: what was recomputed and why, how long stages took."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(path, mode="w", encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logger = logging.getLogger("radiomics_vert")
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+        logger.removeHandler(handler)
+        handler.close()
+
+
+def _required_study(study: Path | None) -> Path:
+    if study is None:
+        remedy = "give study.yaml, or --features TABLE with --outcome, --positive and --group"
+        raise SettingsError(Problem("RV602", "a study or a feature table", "neither", "command line", remedy))
+    return study
+
+
+def _table(
+    features: Path,
+    outcome: str,
+    positive: str,
+    negative: str | None,
+    group: str,
+    level: str | None,
+    covariate: list[str] | None,
+    drop: list[str] | None,
+    output: Path,
+) -> TableStudy:
+    needed = {"--outcome": outcome, "--positive": positive, "--group": group}
+    missing = [name for name, value in needed.items() if not value]
+    if missing:
+        expected = "--outcome, --positive and --group together with --features"
+        remedy = "name the outcome column, its positive class, and the column that names the patient"
+        found = f"no {', no '.join(missing)}"
+        raise SettingsError(Problem("RV602", expected, found, "command line", remedy))
+    roles = (tuple(covariate or ()), tuple(drop or ()))
+    return TableStudy(features, outcome, positive, group, output, negative, level, *roles)
+
+
+def _print_findings(findings: list[Finding]) -> None:
+    for row in findings_result(findings).frame().to_dict("records"):
+        concerned = f" [{row['n_cases']}: {row['cases'][:100]}]" if row["n_cases"] else ""
+        out.print(f"{row['severity']:8}{row['code']} {row['title']}{concerned}", markup=False)
+        out.print(f"  found:   {row['explanation']}\n  remedy:  {row['remedy']}", markup=False)
+    counts = {s: sum(f.severity == s for f in findings) for s in ("error", "warning", "note")}
+    out.print(", ".join(f"{number} {name}s" for name, number in counts.items()), markup=False)
+
+
+def _print_results(results: Path, main_table: str) -> None:
+    for sentence in result_sentences(results):
+        out.print(sentence, markup=False)
+    out.print(f"{results / main_table}\nReport: radiomics-vert report {results.parent}", markup=False)
+
+
+def _close(at_work: Run, path: Path) -> int:
+    """Print the result in three sentences and the path of the report; return the exit code."""
+    for sentence in result_sentences(at_work.study.results):
+        out.print(sentence, markup=False)
+    out.print(f"{DISCLAIMER}\n{path}", markup=False)
+    return PROBLEMS if len(at_work.study.load_features().failures) else GOOD
+
+
+def main() -> None:
+    """Run the command line; problems are printed without a traceback and end with exit code 2."""
+    try:
+        app()
+    except RadiomicsVertError as error:
+        err.print(str(error), markup=False)
+        sys.exit(BAD_INPUT)

@@ -1,0 +1,105 @@
+"""A study on disk: its settings, and where its files are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from radiomics_vert.config import StudySettings, read_settings
+from radiomics_vert.errors import Problem, ReportError
+from radiomics_vert.extraction import FeatureTable
+from radiomics_vert.results import Result
+from radiomics_vert.storage import digest
+
+
+@dataclass(frozen=True)
+class Study:
+    """Settings and places of one study.
+
+    Parameters
+    ----------
+    settings : StudySettings
+        What `study.yaml` says.
+    folder : Path
+        Where it stands; the paths in it are relative to this folder.
+    """
+
+    settings: StudySettings
+    folder: Path
+
+    @property
+    def output(self) -> Path:
+        """Folder of results and report."""
+        return self.folder / self.settings.output
+
+    @property
+    def features(self) -> Path:
+        """Folder of the feature table."""
+        return self.output / "features"
+
+    @property
+    def results(self) -> Path:
+        """Folder of the result tables."""
+        return self.output / "results"
+
+    @property
+    def settings_digest(self) -> str:
+        """sha256 of the settings that change results."""
+        return digest(self.settings.results_part())
+
+    def load_features(self) -> FeatureTable:
+        """Return the feature table of an earlier `extract`.
+
+        Raises
+        ------
+        ReportError
+            RV701 there is none.
+        """
+        if not (self.features / "features.json").is_file():
+            raise ReportError(_missing("a feature table", self.features, "extract"))
+        return FeatureTable.load(self.features)
+
+
+def load_study(path: str | Path) -> Study:
+    """Read `study.yaml`, or the `study.yaml` in a folder.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file or its folder.
+
+    Returns
+    -------
+    Study
+
+    Raises
+    ------
+    SettingsError
+        The file is missing or wrong; all faults at once.
+    """
+    path = Path(path)
+    path = path / "study.yaml" if path.is_dir() else path
+    return Study(read_settings(path), path.parent)
+
+
+KINDS = ("study", "cohort", "flow", "checks_extraction", "checks_dataset", "extraction", "table_one")
+ANALYSIS_KINDS = ("association", "values", "validation", "provenance")
+
+
+def load_results(folder: Path) -> list[Result]:
+    """Return all results that stages have written into `folder`, in reading order.
+
+    Raises
+    ------
+    ReportError
+        RV701 there is none.
+    """
+    found = [kind for kind in (*KINDS, *ANALYSIS_KINDS) if (folder / f"{kind}.json").is_file()]
+    if not found:
+        raise ReportError(_missing("results", folder, "analyze"))
+    return [Result.load(folder, kind) for kind in found]
+
+
+def _missing(what: str, folder: Path, stage: str) -> Problem:
+    remedy = f"run `radiomics-vert {stage} study.yaml` first, or `radiomics-vert run study.yaml`"
+    return Problem("RV701", f"{what} of an earlier stage", "none", f"{folder.parent.name}/{folder.name}", remedy)

@@ -1,0 +1,151 @@
+"""`analyze` and `validate` on a feature table that was made elsewhere: no images, no study file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from radiomics_vert.dataset import Dataset, read_dataset
+from radiomics_vert.modeling import ModelSpec, ValidationSpec
+from radiomics_vert.provenance import git_state
+from radiomics_vert.results import Result
+from radiomics_vert.storage import digest
+from radiomics_vert.study.analysis import Watch, describe, unwatched, validate_models
+from radiomics_vert.study.records import flow_result, provenance_result
+
+
+@dataclass(frozen=True)
+class TableStudy:
+    """A feature table and the roles of its columns.
+
+    Parameters
+    ----------
+    features : Path
+        CSV, TSV, XLSX or Parquet with one row per vertebra (or lesion).
+    outcome, positive, negative, group, level, covariates, drop
+        As in :func:`radiomics_vert.read_dataset`.
+    output : Path
+        Folder for results and report.
+    """
+
+    features: Path
+    outcome: str
+    positive: str
+    group: str
+    output: Path
+    negative: str | None = None
+    level: str | None = None
+    covariates: tuple[str, ...] = ()
+    drop: tuple[str, ...] = ()
+
+    @property
+    def results(self) -> Path:
+        """Folder of the result tables."""
+        return self.output / "results"
+
+    def dataset(self) -> Dataset:
+        """Read the table."""
+        return read_dataset(
+            self.features,
+            outcome=self.outcome,
+            positive=self.positive,
+            negative=self.negative,
+            group=self.group,
+            level=self.level,
+            covariates=self.covariates,
+            drop=self.drop,
+        )
+
+    def roles(self) -> dict[str, object]:
+        """Return the roles as plain values."""
+        return {
+            "features": self.features.name,
+            "outcome": self.outcome,
+            "positive": self.positive,
+            "negative": self.negative or "",
+            "group": self.group,
+            "level": self.level or "",
+            "covariates": list(self.covariates),
+            "drop": list(self.drop),
+        }
+
+
+def analyze_table(
+    study: TableStudy, *, confidence: float = 0.95, fdr: float = 0.05, seed: int = 2026
+) -> list[Result]:
+    """Compare the classes, feature by feature; write the tables.
+
+    Parameters
+    ----------
+    study : TableStudy
+        The table and the roles of its columns.
+    confidence : float, default 0.95
+        Level of all intervals.
+    fdr : float, default 0.05
+        False discovery rate at which a feature is called different.
+    seed : int, default 2026
+        Recorded for the validation that may follow.
+
+    Returns
+    -------
+    list of Result
+    """
+    dataset = study.dataset()
+    results = [*_frame_results(study, dataset, confidence, fdr, seed), *describe(dataset, confidence, 5)]
+    for result in results:
+        result.save(study.results)
+    return results
+
+
+def validate_table(
+    study: TableStudy, validation: ValidationSpec, *, n_jobs: int = 1, watch: Watch = unwatched
+) -> Result:
+    """Cross-validate the models by patient; write the tables.
+
+    Parameters
+    ----------
+    study : TableStudy
+        The table and the roles of its columns.
+    validation : ValidationSpec
+        Folds, repeats, seed, threshold.
+    n_jobs : int, default 1
+        Parallel workers.
+    watch : callable, optional
+        Makes a progress callback for each piece of work.
+
+    Returns
+    -------
+    Result
+    """
+    dataset = study.dataset()
+    result = validate_models(dataset, [ModelSpec("elastic_net")], validation, n_jobs, watch)
+    frame = _frame_results(study, dataset, validation.confidence, 0.05, validation.seed)
+    for part in (*frame, result):
+        part.save(study.results)
+    return result
+
+
+def _frame_results(
+    study: TableStudy, dataset: Dataset, confidence: float, fdr: float, seed: int
+) -> list[Result]:
+    """Return what frames the statistics in a report: study, flow, provenance."""
+    spec = {
+        "title": f"{study.outcome}: {dataset.positive} versus {dataset.negative}",
+        "question": f"Which columns of {study.features.name} separate {dataset.positive} from {dataset.negative}?",
+        "outcome": study.outcome,
+        "positive": dataset.positive,
+        "negative": dataset.negative,
+        "unit": "row of the table",
+        "synthetic": False,
+        "choices": {},
+        "fdr": fdr,
+        "confidence": confidence,
+    }
+    settings = pd.DataFrame([(k, str(v)) for k, v in study.roles().items()], columns=["setting", "value"])
+    return [
+        Result("study", {"settings": settings}, spec),
+        flow_result(dataset),
+        provenance_result(dataset, digest(study.roles()), git_state(study.output), seed),
+    ]

@@ -1,0 +1,196 @@
+"""What the report must know beside statistics: the study, who entered and left, how features were made."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from radiomics_vert.cohort import Cohort
+from radiomics_vert.config import StudySettings
+from radiomics_vert.dataset import Dataset, parse_feature
+from radiomics_vert.extraction import ExtractionParams, FeatureTable
+from radiomics_vert.provenance import versions
+from radiomics_vert.results import Result
+
+TOP_FEATURES = 6
+
+
+def study_result(settings: StudySettings) -> Result:
+    """Return title, question, outcome and pre-specified choices; every setting as a table."""
+    spec = {
+        "title": settings.title,
+        "question": settings.question,
+        "outcome": settings.outcome.column,
+        "positive": settings.outcome.positive,
+        "negative": settings.outcome.negative or "",
+        "unit": "vertebra",
+        "synthetic": settings.synthetic,
+        "choices": settings.choices,
+        "fdr": settings.association.fdr,
+        "confidence": settings.association.confidence,
+    }
+    rows = [(name, str(value)) for name, value in _flat(settings.results_part())]
+    return Result("study", {"settings": pd.DataFrame(rows, columns=["setting", "value"])}, spec)
+
+
+def _flat(value: object, prefix: str = "") -> list[tuple[str, object]]:
+    if isinstance(value, dict):
+        return [pair for key in value for pair in _flat(value[key], f"{prefix}.{key}" if prefix else key)]
+    return [(prefix, value)]
+
+
+def cohort_result(cohort: Cohort, measured: Cohort) -> Result:
+    """Return the counts of a cohort before extraction, and what did not match.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        All that the image table names.
+    measured : Cohort
+        The part that is extracted.
+    """
+    chosen = {case.case_id for case in measured.cases}
+    neighbours = sum(case.case_id not in chosen for case in cohort.cases)
+    refused = pd.DataFrame(
+        [refusal.row() for refusal in cohort.refused],
+        columns=["case_id", "subject_id", "session", "sequence", "rater", "site", "level", "label",
+                 "title", "code", "expected", "found", "where", "remedy"],
+    )  # fmt: skip
+    counts = {
+        "scans_listed": len(cohort.scans) + len(cohort.refused),
+        "scans_refused": len(cohort.refused),
+        "vertebrae_found": len(cohort.cases),
+        "vertebrae_not_requested": neighbours,
+        "patients": len({scan.subject_id for scan in cohort.scans}),
+    }
+    tables = {
+        "counts": pd.DataFrame([counts]),
+        "refused": refused,
+        "unmatched": cohort.unmatched_clinical.reset_index(drop=True),
+        "unlabelled": pd.DataFrame({"case_id": list(cohort.unlabelled)}),
+    }
+    return Result("cohort", tables, {"manifest_digest": cohort.manifest_digest})
+
+
+def extraction_result(table: FeatureTable, parameters: dict[str, ExtractionParams]) -> Result:
+    """Return how the features were made: per sequence the cases, failures, features and images."""
+    rows = []
+    for sequence, params in parameters.items():
+        values = table.values[table.values["sequence"] == sequence]
+        failed = int((table.failures["sequence"] == sequence).sum())
+        names = [name for name in table.features if values[name].notna().any()]
+        rows.append(
+            {
+                "sequence": sequence,
+                "cases": len(values) + failed,
+                "extracted": len(values),
+                "failed": failed,
+                "features": len(names),
+                "images": ", ".join(dict.fromkeys(parse_feature(name).filter for name in names)),
+            }
+        )
+    spec = {
+        "parameters": {
+            sequence: {"file": params.name, "digest": params.digest, "settings": dict(params.settings)}
+            for sequence, params in parameters.items()
+        },
+        **{
+            key: value
+            for key, value in table.provenance.reproducible.items()
+            if key in ("engine", "engine_version")
+        },
+    }
+    tables = {"summary": pd.DataFrame(rows), "failures": table.failures, "diagnostics": table.diagnostics}
+    return Result("extraction", tables, spec)
+
+
+def flow_result(dataset: Dataset, cohort: Result | None = None, table: FeatureTable | None = None) -> Result:
+    """Return who entered and who left, step by step; without a cohort, from the table on.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        The end of the flow.
+    cohort : Result, optional
+        What :func:`cohort_result` returned.
+    table : FeatureTable, optional
+        The features in between.
+    """
+    steps: list[dict[str, object]] = []
+    excluded = [dataset.audit]
+    if cohort is not None and table is not None:
+        counts = cohort.frame("counts").iloc[0]
+        failed = int((table.failures["label"] != 0).sum())
+        steps += [
+            _step("images listed", "scans", counts["scans_listed"], counts["scans_refused"], "not usable"),
+            _step(
+                "vertebrae in the masks",
+                "vertebra x sequence",
+                counts["vertebrae_found"],
+                counts["vertebrae_not_requested"],
+                "not named in the clinical table",
+            ),
+            _step("features computed", "vertebra x sequence", len(table.values) + failed, failed, "failed"),
+        ]
+    left = _units_left(dataset)
+    steps.append(_step("vertebrae with features", "vertebrae", len(dataset) + left, left, "no usable outcome"))
+    steps.append(_step("vertebrae analysed", "vertebrae", len(dataset), 0, ""))
+    steps.append(_step("patients analysed", "patients", dataset.n_subjects, 0, ""))
+    tables = {"flow": pd.DataFrame(steps), "excluded": pd.concat(excluded)}
+    if cohort is not None:
+        tables |= {"unmatched": cohort.frame("unmatched"), "unlabelled": cohort.frame("unlabelled")}
+    return Result("flow", tables, {"counts": dataset.counts(), "patients": dataset.n_subjects})
+
+
+def _step(step: str, unit: str, entered: object, left: object, reason: str) -> dict[str, object]:
+    return {"step": step, "unit": unit, "entered": entered, "left": left, "reason": reason}
+
+
+def _units_left(dataset: Dataset) -> int:
+    """Count vertebrae that have features but no usable outcome."""
+    return int((dataset.audit["code"].isin(["RV110", "RV403"]) & (dataset.audit["sequence"] == "")).sum())
+
+
+def values_result(dataset: Dataset, association: Result) -> Result:
+    """Return the values of the features that separate best, one per feature class, for strip plots."""
+    features = association.frame("features").dropna(subset=["estimate"])
+    distance = (features["estimate"] - 0.5).abs()
+    ordered = features.loc[distance.sort_values(ascending=False, kind="stable").index]
+    best = ordered.drop_duplicates(["sequence", "family"]).head(TOP_FEATURES)["feature"]
+    long = dataset.X[list(best)].melt(ignore_index=False, var_name="feature").dropna()
+    names = {0: dataset.negative, 1: dataset.positive}
+    table = pd.DataFrame(
+        {
+            "unit": long.index,
+            "subject_id": dataset.groups.loc[long.index].to_numpy(),
+            "class": dataset.y.loc[long.index].map(names).to_numpy(),
+            "feature": long["feature"].to_numpy(),
+            "value": long["value"].to_numpy(),
+        }
+    )
+    return Result("values", {"top": table})
+
+
+def provenance_result(dataset: Dataset, settings_digest: str, git: str, seed: int) -> Result:
+    """Return versions, hashes, git state and seeds: equal for equal runs."""
+    spec = {
+        "versions": versions(),
+        "hashes": {"settings": settings_digest, **_hashes(dict(dataset.provenance.reproducible))},
+        "git": git,
+        "seeds": {"validation": seed},
+        "settings_digest": settings_digest,
+    }
+    table = pd.DataFrame(sorted(spec["versions"].items()), columns=["package", "version"])  # type: ignore[attr-defined]
+    return Result("provenance", {"versions": table}, spec)
+
+
+def _hashes(reproducible: dict[str, object]) -> dict[str, str]:
+    """Pick the digests out of a dataset's provenance."""
+    return {name: text for name, text in _flat_text(reproducible) if len(text) == 64}
+
+
+def _flat_text(value: object, prefix: str = "") -> list[tuple[str, str]]:
+    if isinstance(value, dict):
+        return [pair for key in value for pair in _flat_text(value[key], f"{prefix}.{key}" if prefix else key)]
+    if isinstance(value, list):
+        return [pair for item in value for pair in _flat_text(item, prefix)]
+    return [(prefix, value)] if isinstance(value, str) else []

@@ -1,0 +1,304 @@
+"""The only place that knows the order of the stages: check, extract, analyze, validate, report."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from radiomics_vert.checks import Finding, check_cohort, check_features, findings_result
+from radiomics_vert.cohort import Cohort, read_clinical, read_cohort
+from radiomics_vert.dataset import DERIVED_COVARIATES, Dataset, merge
+from radiomics_vert.errors import Problem, RadiomicsVertError
+from radiomics_vert.extraction import ExtractionParams, FeatureTable, builtin_params, extract, read_params
+from radiomics_vert.modeling import ModelSpec, ValidationSpec
+from radiomics_vert.provenance import git_state, run_facts
+from radiomics_vert.reporting import build_report, summary_sentences, write_report
+from radiomics_vert.results import Result
+from radiomics_vert.storage import write_json
+from radiomics_vert.study.analysis import Watch, describe, renamed, unwatched, validate_models
+from radiomics_vert.study.folder import Study, load_results
+from radiomics_vert.study.records import (
+    cohort_result,
+    extraction_result,
+    flow_result,
+    provenance_result,
+    study_result,
+    values_result,
+)
+
+log = logging.getLogger("radiomics_vert.study")
+
+
+@dataclass
+class Run:
+    """A study at work: who watches, how many workers, how long each stage took.
+
+    Parameters
+    ----------
+    study : Study
+        What to run.
+    watch : callable, optional
+        Makes a progress callback for each piece of work.
+    workers : int, optional
+        Parallel workers instead of those that the settings name.
+    """
+
+    study: Study
+    watch: Watch = unwatched
+    workers: int | None = None
+    facts: dict[str, object] = field(default_factory=lambda: dict(run_facts()))
+
+    @property
+    def n_jobs(self) -> int:
+        """Number of parallel workers, as scikit-learn counts them."""
+        return self.study.settings.execution.workers if self.workers is None else self.workers
+
+    def check(self) -> list[Finding]:
+        """Return everything that can be said before features are computed.
+
+        Faults of the settings, parameter files and tables are raised together, as one error.
+        """
+        cohort, parameters = self._inputs()
+        return check_cohort(cohort, list(parameters))
+
+    def extract(self) -> FeatureTable:
+        """Measure the cohort; write the feature table and what was found on the way."""
+        study, started = self.study, time.perf_counter()
+        cohort, parameters = self._inputs()
+        findings = check_cohort(cohort, list(parameters))
+        measured = _requested(cohort, study)
+        cache = study.folder / study.settings.execution.cache
+        table = extract(
+            measured, parameters, n_jobs=self.n_jobs, cache=cache, progress=self.watch("extracting features")
+        )
+        table.save(study.features)
+        findings += [finding for finding in check_features(table) if finding.severity != "error"]
+        findings += _failed_cases(table, cohort)
+        renamed(findings_result(findings), "checks_extraction").save(study.results)
+        cohort_result(cohort, measured).save(study.results)
+        extraction_result(table, parameters).save(study.results)
+        self.facts["extraction"] = dict(table.provenance.run)
+        self._done("extract", started)
+        return table
+
+    def dataset(self) -> Dataset:
+        """Return the dataset of the extracted features and the clinical table."""
+        study, settings = self.study, self.study.settings
+        return merge(
+            study.load_features(),
+            read_clinical(study.folder / settings.cohort.clinical),
+            outcome=settings.outcome.column,
+            positive=settings.outcome.positive,
+            negative=settings.outcome.negative,
+            covariates=settings.covariates,
+            rater=settings.cohort.rater,
+        )
+
+    def analyze(self) -> list[Result]:
+        """Compare the classes, feature by feature; write the tables."""
+        started = time.perf_counter()
+        dataset, study = self.dataset(), self.study
+        cohort = Result.load(study.results, "cohort")
+        flow = flow_result(dataset, cohort, study.load_features())
+        results = [
+            study_result(study.settings),
+            flow,
+            *describe(dataset, study.settings.association.confidence, study.settings.validation.outer_folds),
+            provenance_result(
+                dataset, study.settings_digest, git_state(study.folder), study.settings.validation.seed
+            ),
+        ]
+        for result in results:
+            result.save(study.results)
+        self._done("analyze", started)
+        return results
+
+    def validate(self) -> Result:
+        """Cross-validate the models by patient; write the tables."""
+        started = time.perf_counter()
+        settings = self.study.settings.validation
+        specs = [ModelSpec(name) for name in settings.models]
+        validation = ValidationSpec(
+            outer_folds=settings.outer_folds,
+            inner_folds=settings.inner_folds,
+            repeats=settings.repeats,
+            seed=settings.seed,
+            confidence=self.study.settings.association.confidence,
+            threshold=settings.threshold,
+            target_sensitivity=settings.target_sensitivity,
+            patient_rule=settings.patient_rule,
+        )
+        result = validate_models(self.dataset(), specs, validation, self.n_jobs, self.watch)
+        result.save(self.study.results)
+        self._done("validate", started)
+        return result
+
+    def report(self) -> Path:
+        """Build the report from the result tables; nothing is computed again."""
+        path = report_folder(self.study.results, self.study.output)
+        write_json(self.study.output / "provenance.json", self._provenance())
+        return path
+
+    def run(self) -> Path:
+        """Do it all: extract, analyze, validate, report."""
+        self.extract()
+        self.analyze()
+        self.validate()
+        return self.report()
+
+    def _inputs(self) -> tuple[Cohort, dict[str, ExtractionParams]]:
+        """Read tables and parameter files; collect the faults of both before giving up."""
+        study, problems = self.study, list[Problem]()
+        parameters: dict[str, ExtractionParams] = {}
+        for sequence, name in study.settings.extraction.parameters.items():
+            try:
+                parameters[sequence] = _parameters(study.folder, name)
+            except RadiomicsVertError as error:
+                problems += error.problems
+        cohort: Cohort | None = None
+        try:
+            cohort = read_cohort(
+                study.folder / study.settings.cohort.images,
+                study.folder / study.settings.cohort.clinical,
+                scheme=study.settings.cohort.scheme,
+                region=study.settings.cohort.region,
+                n_jobs=self.n_jobs,
+                progress=self.watch("examining images and masks"),
+            )
+            problems += _missing_columns(cohort, study)
+        except RadiomicsVertError as error:
+            problems += error.problems
+        if problems or cohort is None:
+            raise RadiomicsVertError(*problems)
+        return cohort, parameters
+
+    def _done(self, stage: str, started: float) -> None:
+        seconds = round(time.perf_counter() - started, 1)
+        self.facts[f"seconds_{stage}"] = seconds
+        log.info("%s took %s s", stage, seconds)
+
+    def _provenance(self) -> dict[str, object]:
+        spec = Result.load(self.study.results, "provenance").spec
+        return {"reproducible": dict(spec), "run": self.facts}
+
+
+def report_folder(results: Path, output: Path) -> Path:
+    """Build the report of all results in a folder.
+
+    Returns
+    -------
+    Path
+        `report.html`.
+    """
+    return write_report(build_report(_joined_checks(load_results(results))), output)
+
+
+def result_sentences(results: Path) -> list[str]:
+    """Return the three sentences that sum up the results in a folder."""
+    return summary_sentences(_joined_checks(load_results(results)))
+
+
+def _requested(cohort: Cohort, study: Study) -> Cohort:
+    """Return the vertebrae to measure: all, or those that the clinical table names."""
+    if study.settings.extraction.vertebrae == "all" or not cohort.unlabelled:
+        return cohort
+    neighbours = set(cohort.unlabelled)
+    return cohort.only({case.case_id for case in cohort.cases} - neighbours)
+
+
+def _failed_cases(table: FeatureTable, cohort: Cohort) -> list[Finding]:
+    """Return findings for cases that failed in extraction; refused scans are findings already."""
+    refused = {refusal.case_id for refusal in cohort.refused}
+    return [
+        finding
+        for finding in check_features(table)
+        if finding.severity == "error" and not set(finding.cases) <= refused
+    ]
+
+
+def _parameters(folder: Path, name: str) -> ExtractionParams:
+    """Read a parameter file of the study, or a shipped one by its name."""
+    if name.endswith((".yaml", ".yml")):
+        return read_params(folder / name)
+    return builtin_params(name)
+
+
+def _missing_columns(cohort: Cohort, study: Study) -> list[Problem]:
+    """Return a problem for each column that the study names and the clinical table lacks."""
+    settings = study.settings
+    asked = {settings.outcome.column: "outcome.column"} | dict.fromkeys(settings.covariates, "covariates")
+    return [
+        Problem(
+            "RV103",
+            f"the column {name!r}, which the study names under {place}",
+            f"the columns {', '.join(map(str, cohort.clinical.columns))}",
+            settings.cohort.clinical,
+            f"correct {place} in study.yaml, or add the column",
+        )
+        for name, place in asked.items()
+        if name not in cohort.clinical.columns and name not in DERIVED_COVARIATES
+    ]
+
+
+def _joined_checks(results: list[Result]) -> list[Result]:
+    """Join the findings of the stages into the one list that a reader sees."""
+    checks = [result for result in results if result.kind.startswith("checks_")]
+    rest = [result for result in results if result not in checks]
+    if checks:
+        rest.append(Result("checks", {"findings": pd.concat([result.frame() for result in checks])}))
+    return rest
+
+
+def _requested(cohort: Cohort, study: Study) -> Cohort:
+    """Return the vertebrae to measure: all, or those that the clinical table names."""
+    if study.settings.extraction.vertebrae == "all" or not cohort.unlabelled:
+        return cohort
+    neighbours = set(cohort.unlabelled)
+    return cohort.only({case.case_id for case in cohort.cases} - neighbours)
+
+
+def _failed_cases(table: FeatureTable, cohort: Cohort) -> list[Finding]:
+    """Return findings for cases that failed in extraction; refused scans are findings already."""
+    refused = {refusal.case_id for refusal in cohort.refused}
+    return [
+        finding
+        for finding in check_features(table)
+        if finding.severity == "error" and not set(finding.cases) <= refused
+    ]
+
+
+def _parameters(folder: Path, name: str) -> ExtractionParams:
+    """Read a parameter file of the study, or a shipped one by its name."""
+    if name.endswith((".yaml", ".yml")):
+        return read_params(folder / name)
+    return builtin_params(name)
+
+
+def _missing_columns(cohort: Cohort, study: Study) -> list[Problem]:
+    """Return a problem for each column that the study names and the clinical table lacks."""
+    settings = study.settings
+    asked = {settings.outcome.column: "outcome.column"} | dict.fromkeys(settings.covariates, "covariates")
+    return [
+        Problem(
+            "RV103",
+            f"the column {name!r}, which the study names under {place}",
+            f"the columns {', '.join(map(str, cohort.clinical.columns))}",
+            settings.cohort.clinical,
+            f"correct {place} in study.yaml, or add the column",
+        )
+        for name, place in asked.items()
+        if name not in cohort.clinical.columns and name not in DERIVED_COVARIATES
+    ]
+
+
+def _joined_checks(results: list[Result]) -> list[Result]:
+    """Join the findings of the stages into the one list that a reader sees."""
+    checks = [result for result in results if result.kind.startswith("checks_")]
+    rest = [result for result in results if result not in checks]
+    if checks:
+        rest.append(Result("checks", {"findings": pd.concat([result.frame() for result in checks])}))
+    return rest
