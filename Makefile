@@ -21,7 +21,7 @@ $(READY): pyproject.toml constraints.txt
 	@touch $(READY)
 
 demo: $(READY)  ## make the synthetic cohort, run the whole study, print the path of the report
-	$(BIN)/radiomics-vert demo $(STUDY)
+	$(BIN)/radiomics-vert demo $(STUDY) --output reports/synthetic_cohort
 
 test: $(READY)  ## run the tests (minutes)
 	$(BIN)/python -m pytest -n 2 -m 'not slow'

@@ -64,7 +64,9 @@ Covariates = Annotated[
     list[str] | None, typer.Option("--covariate", help="Covariate column; may be repeated.")
 ]
 Drop = Annotated[list[str] | None, typer.Option("--drop", help="Column to leave out; may be repeated.")]
-Output = Annotated[Path, typer.Option("--output", "-o", help="Folder for results and report.")]
+Output = Annotated[
+    Path | None, typer.Option("--output", "-o", help="Folder for results and report, instead of the usual one.")
+]
 
 
 @app.command()
@@ -78,16 +80,16 @@ def init(folder: Annotated[Path, typer.Argument(help="Folder to make.", show_def
 @app.command()
 def check(study: StudyFile, workers: Workers = None, quiet: Quiet = False) -> None:
     """Tell everything that is wrong with a study, before any long work."""
-    with _running(study, workers, quiet) as run:
+    with _running(study, None, workers, quiet) as run:
         findings = run.check()
     _print_findings(findings)
     raise typer.Exit(PROBLEMS if worst(findings) == "error" else GOOD)
 
 
 @app.command()
-def extract(study: StudyFile, workers: Workers = None, quiet: Quiet = False) -> None:
+def extract(study: StudyFile, output: Output = None, workers: Workers = None, quiet: Quiet = False) -> None:
     """Measure the features of all vertebrae of a study."""
-    with _running(study, workers, quiet) as run:
+    with _running(study, output, workers, quiet) as run:
         table = run.extract()
     out.print(
         f"{len(table.values)} of {table.n_cases} cases measured, {len(table.features)} features each; "
@@ -110,11 +112,11 @@ def analyze(
     level: LevelColumn = None,
     covariate: Covariates = None,
     drop: Drop = None,
-    output: Output = Path("results"),
+    output: Output = None,
 ) -> None:
     """Compare the classes feature by feature, for a study or for a table of features."""
     if features is None:
-        run = Run(load_study(_required_study(study)))
+        run = Run(load_study(_required_study(study), output))
         run.analyze()
         _print_results(run.study.results, "association_features.csv")
         return
@@ -134,7 +136,7 @@ def validate(
     level: LevelColumn = None,
     covariate: Covariates = None,
     drop: Drop = None,
-    output: Output = Path("results"),
+    output: Output = None,
     repeats: Annotated[int, typer.Option(help="Repetitions (with --features).")] = 10,
     outer_folds: Annotated[int, typer.Option(help="Outer folds (with --features).")] = 5,
     inner_folds: Annotated[int, typer.Option(help="Inner folds (with --features).")] = 5,
@@ -144,7 +146,7 @@ def validate(
 ) -> None:
     """Cross-validate the models by patient, for a study or for a table of features."""
     if features is None:
-        with _running(_required_study(study), workers, quiet) as run:
+        with _running(_required_study(study), output, workers, quiet) as run:
             run.validate()
         _print_results(run.study.results, "validation_metrics.csv")
         return
@@ -170,9 +172,9 @@ def report(
 
 
 @app.command()
-def run(study: StudyFile, workers: Workers = None, quiet: Quiet = False) -> None:
+def run(study: StudyFile, output: Output = None, workers: Workers = None, quiet: Quiet = False) -> None:
     """Do it all: extract, analyze, validate, report."""
-    with _running(study, workers, quiet) as at_work:
+    with _running(study, output, workers, quiet) as at_work:
         path = at_work.run()
     raise typer.Exit(_close(at_work, path))
 
@@ -180,13 +182,14 @@ def run(study: StudyFile, workers: Workers = None, quiet: Quiet = False) -> None
 @app.command()
 def demo(
     folder: Annotated[Path, typer.Argument(help="Folder of the demo study.")] = Path("radiomics_vert_demo"),
+    output: Output = None,
     workers: Workers = None,
     quiet: Quiet = False,
 ) -> None:
     """Make the synthetic cohort and run the whole study on it."""
     with _progress(quiet) as bars:
         study = prepare_demo(folder, n_jobs=-1 if workers is None else workers, watch=bars.watch)
-    with _running(study.folder, workers, quiet) as at_work:
+    with _running(study.folder, output, workers, quiet) as at_work:
         path = at_work.run()
     raise typer.Exit(_close(at_work, path))
 
@@ -229,9 +232,9 @@ def _progress(quiet: bool) -> Iterator[_Bars]:
 
 
 @contextmanager
-def _running(path: Path, workers: int | None, quiet: bool) -> Iterator[Run]:
+def _running(path: Path, output: Path | None, workers: int | None, quiet: bool) -> Iterator[Run]:
     """Yield the study at work: with bars on the terminal and a log in its output folder."""
-    study = load_study(path)
+    study = load_study(path, output)
     hidden = quiet or not study.settings.execution.progress
     with _progress(hidden) as bars, _log_file(study.output / "run.log"):
         yield Run(study, bars.watch, workers)
@@ -271,7 +274,7 @@ def _table(
     level: str | None,
     covariate: list[str] | None,
     drop: list[str] | None,
-    output: Path,
+    output: Path | None,
 ) -> TableStudy:
     needed = {"--outcome": outcome, "--positive": positive, "--group": group}
     missing = [name for name, value in needed.items() if not value]
@@ -281,7 +284,7 @@ def _table(
         found = f"no {', no '.join(missing)}"
         raise SettingsError(Problem("RV602", expected, found, "command line", remedy))
     roles = (tuple(covariate or ()), tuple(drop or ()))
-    return TableStudy(features, outcome, positive, group, output, negative, level, *roles)
+    return TableStudy(features, outcome, positive, group, output or Path("results"), negative, level, *roles)
 
 
 def _print_findings(findings: list[Finding]) -> None:

@@ -22,15 +22,18 @@ class Study:
         What `study.yaml` says.
     folder : Path
         Where it stands; the paths in it are relative to this folder.
+    elsewhere : Path, optional
+        Folder for results and report instead of the one that the settings name.
     """
 
     settings: StudySettings
     folder: Path
+    elsewhere: Path | None = None
 
     @property
     def output(self) -> Path:
         """Folder of results and report."""
-        return self.folder / self.settings.output
+        return self.elsewhere or self.folder / self.settings.output
 
     @property
     def features(self) -> Path:
@@ -60,13 +63,15 @@ class Study:
         return FeatureTable.load(self.features)
 
 
-def load_study(path: str | Path) -> Study:
+def load_study(path: str | Path, output: Path | None = None) -> Study:
     """Read `study.yaml`, or the `study.yaml` in a folder.
 
     Parameters
     ----------
     path : str or Path
         The file or its folder.
+    output : Path, optional
+        Folder for results and report instead of the one that the settings name.
 
     Returns
     -------
@@ -79,7 +84,7 @@ def load_study(path: str | Path) -> Study:
     """
     path = Path(path)
     path = path / "study.yaml" if path.is_dir() else path
-    return Study(read_settings(path), path.parent)
+    return Study(read_settings(path), path.parent, output)
 
 
 KINDS = ("study", "cohort", "flow", "checks_extraction", "checks_dataset", "extraction", "table_one")
