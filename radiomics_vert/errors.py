@@ -30,6 +30,7 @@ CODES: dict[str, str] = {
     "RV113": "Text encoding cannot be read",
     "RV114": "Sequence has no parameter file",
     "RV115": "Label scheme file is not valid",
+    "RV116": "Identifier cannot be used in file names",
     # images and masks
     "RV201": "Image and mask do not share one geometry",
     "RV202": "Image cannot be read",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from radiomics_vert.cohort.levels import Level
@@ -101,3 +102,20 @@ def assign(levels: str, labels: Any) -> dict[Level, tuple[int, ...]]:
                 f"{levels!r} names {len(names)} levels, but {part[0]}-{part[-1]} gives {len(part)} labels"
             )
     return {name: tuple(part[position] for part in parts) for position, name in enumerate(names)}
+
+
+def describe_labels(labels: Iterable[int]) -> str:
+    """Return labels in the compact notation, for messages.
+
+    Examples
+    --------
+    >>> describe_labels([26, 20, 21, 22])
+    '20-22, 26'
+    """
+    runs: list[list[int]] = []
+    for label in sorted(set(labels)):
+        if runs and label == runs[-1][-1] + 1:
+            runs[-1].append(label)
+        else:
+            runs.append([label])
+    return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)

@@ -4,7 +4,7 @@ from radiomics_vert.imaging.comparison import require_same_geometry
 from radiomics_vert.imaging.containers import file_digest, require_complete
 from radiomics_vert.imaging.geometry import TOLERANCE_VOXELS, Geometry
 from radiomics_vert.imaging.reading import has_float_voxels, read_geometry, read_image, read_label_map
-from radiomics_vert.imaging.regions import Region, label_regions
+from radiomics_vert.imaging.regions import Region, label_regions, present_labels
 from radiomics_vert.imaging.volumes import Image, LabelMap
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "file_digest",
     "has_float_voxels",
     "label_regions",
+    "present_labels",
     "read_geometry",
     "read_image",
     "read_label_map",

@@ -61,7 +61,8 @@ def _size_cause(image: Geometry, mask: Geometry) -> str:
     differing = [axis for axis in range(3) if image.size[axis] != mask.size[axis]]
     if sorted(image.size) == sorted(mask.size):
         return "the axes are in another order; one of the two files was re-oriented"
-    if np.allclose(_extent(image), _extent(mask), rtol=0.02):
+    respaced = not np.allclose(image.spacing, mask.spacing, rtol=1e-3, atol=0)
+    if respaced and np.allclose(_extent(image), _extent(mask), rtol=0.02):
         return "the same field of view with other voxel sizes; the mask was drawn on a resampled image"
     if len(differing) == 1:
         axis = differing[0]

@@ -58,7 +58,7 @@ class Geometry:
 
     def __str__(self) -> str:
         def numbers(values: tuple[float, ...], digits: int) -> str:
-            return "(" + ", ".join(f"{value:.{digits}f}" for value in values) + ")"
+            return "(" + ", ".join(f"{round(value, digits) + 0.0:.{digits}f}" for value in values) + ")"
 
         return (
             f"size {self.size}, spacing {numbers(self.spacing, 4)} mm, "

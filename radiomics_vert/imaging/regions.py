@@ -59,12 +59,25 @@ def label_regions(label_map: LabelMap, labels: Collection[int] | None = None) ->
     dict of int to Region
     """
     array, geometry = label_map.array(), label_map.geometry
-    boxes = ndimage.find_objects(array)
-    regions = {}
-    for label, box in enumerate(boxes, start=1):
-        if box is not None and (labels is None or label in labels):
-            regions[label] = _region(label, array, box, geometry)
-    return regions
+    boxes = _boxes(array)
+    wanted = boxes if labels is None else boxes.keys() & set(labels)
+    return {label: _region(label, array, boxes[label], geometry) for label in sorted(wanted)}
+
+
+def present_labels(label_map: LabelMap) -> list[int]:
+    """Return the label values that occur in a mask, ascending, without the background."""
+    return list(_boxes(label_map.array()))
+
+
+def _boxes(array: np.ndarray) -> dict[int, tuple[slice, ...]]:
+    """Return the bounding box of every label, by label in ascending order."""
+    if array.dtype == np.uint32:
+        # find_objects keeps a list as long as the largest label, so large labels are renumbered.
+        labels, array = np.unique(array, return_inverse=True)
+        names = {position: int(label) for position, label in enumerate(labels) if label}
+        array = array + 1
+        return {names[i - 1]: box for i, box in enumerate(ndimage.find_objects(array), 1) if i - 1 in names}
+    return {label: box for label, box in enumerate(ndimage.find_objects(array), 1) if box is not None}
 
 
 def _region(label: int, array: np.ndarray, box: tuple[slice, ...], geometry: Geometry) -> Region:

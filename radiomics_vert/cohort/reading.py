@@ -1,0 +1,153 @@
+"""Read a cohort: image table + clinical table -> scans, vertebrae, and what could not be used."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import pandas as pd
+
+from radiomics_vert.cohort.clinical import match_clinical, read_clinical
+from radiomics_vert.cohort.examine import examine_scan
+from radiomics_vert.cohort.manifest import Manifest
+from radiomics_vert.cohort.nouns import Case, Cohort, Scan
+from radiomics_vert.cohort.scheme_parsing import REGIONS
+from radiomics_vert.cohort.schemes import LabelScheme, load_scheme
+from radiomics_vert.errors import CohortError, Problem, RadiomicsVertError, raise_all
+from radiomics_vert.parallel import Progress, run
+from radiomics_vert.storage import sha256_file
+
+Value = TypeVar("Value")
+_DUPLICATE_COLUMNS = ["file", "digest", "scan_id", "subject_id", "session", "sequence", "rater"]
+
+
+def read_cohort(
+    images: str | Path,
+    clinical: str | Path | None = None,
+    *,
+    scheme: LabelScheme | str | Path | None = None,
+    region: str = "vertebra",
+    n_jobs: int = 1,
+    progress: Progress | None = None,
+) -> Cohort:
+    """Read the image table and the clinical table, and find the vertebrae in every mask.
+
+    Parameters
+    ----------
+    images : str or Path
+        Table (CSV, TSV, XLSX, Parquet) with `subject_id, sequence, image, mask` and optionally `scheme,
+        subregions, subregions_scheme, rater, session, site`; further columns are kept as facts of the
+        scan. Paths are relative to the folder of the table.
+    clinical : str or Path, optional
+        See :func:`read_clinical`.
+    scheme : LabelScheme, str or Path, optional
+        What the numbers in the masks mean (see :func:`load_scheme`); the column `scheme` overrides it.
+    region : {"vertebra", "body"}, default "vertebra"
+        What is measured. `body` needs the column `subregions`, or a scheme of bodies. Masks of bodies are
+        always measured as bodies.
+    n_jobs : int, default 1
+        Worker processes; the result does not depend on it.
+    progress : callable, optional
+        Called with (done, total) after each scan.
+
+    Returns
+    -------
+    Cohort
+        A scan that cannot be used is listed in `refused` with the reason, and does not stop the others.
+
+    Raises
+    ------
+    CohortError
+        The tables or a label scheme are wrong: one error with all problems, each with its file and line.
+
+    Examples
+    --------
+    >>> cohort = read_cohort("images.csv", "clinical.csv", scheme="totalsegmentator")  # doctest: +SKIP
+    """
+    problems: list[Problem] = []
+    if region not in REGIONS:
+        remedy = "choose one of the two"
+        problems.append(Problem("RV602", "vertebra or body", repr(region), "region", remedy))
+    default = _collect(lambda: _as_scheme(scheme), problems)
+    manifest = Manifest(Path(images), default, region)
+    if default is not None or scheme is None:
+        _collect(manifest.read, problems)
+    problems.extend(manifest.problems)
+    table = None if clinical is None else _collect(lambda: read_clinical(clinical), problems)
+    raise_all(CohortError, problems)
+    return _examine_all(manifest, pd.DataFrame() if table is None else table, n_jobs, progress)
+
+
+def _as_scheme(scheme: LabelScheme | str | Path | None) -> LabelScheme | None:
+    return scheme if scheme is None or isinstance(scheme, LabelScheme) else load_scheme(scheme)
+
+
+def _collect(step: Callable[[], Value], problems: list[Problem]) -> Value | None:
+    """Run one step; its problems join the others, so that the user sees all faults at once."""
+    try:
+        return step()
+    except RadiomicsVertError as error:
+        problems.extend(error.problems)
+        return None
+
+
+def _examine_all(
+    manifest: Manifest, clinical: pd.DataFrame, n_jobs: int, progress: Progress | None
+) -> Cohort:
+    examined = run(examine_scan, manifest.scans, n_jobs=n_jobs, progress=progress)
+    cases = tuple(case for found, _ in examined for case in found)
+    unmatched, unlabelled = match_clinical(cases, clinical) if len(clinical) else (pd.DataFrame(), ())
+    return Cohort(
+        scans=tuple(found[0].scan for found, _ in examined if found),
+        cases=cases,
+        refused=tuple(refusal for _, refused in examined for refusal in refused),
+        clinical=clinical,
+        unmatched_clinical=unmatched,
+        unlabelled=unlabelled,
+        manifest_digest=sha256_file(manifest.path),
+    )
+
+
+def duplicate_images(cohort: Cohort) -> pd.DataFrame:
+    """Return the scans that share an image or a mask where none should be shared.
+
+    One image outlined by several raters, and one mask used for several sequences of one session, are
+    in order and not listed.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        What :func:`read_cohort` returned.
+
+    Returns
+    -------
+    DataFrame
+        One row per scan and shared file: `file` (`image` or `mask`), `digest` (equal within a group),
+        `scan_id, subject_id, session, sequence, rater`. Images are compared by the bytes of their files,
+        masks by geometry and voxels of their vertebrae, whatever their numbers.
+    """
+    images = [(scan.image_digest, scan) for scan in cohort.scans]
+    masks = [(_mask_digest(scan, cohort.cases), scan) for scan in cohort.scans]
+    rows = [
+        *_shared("image", images, ("subject_id", "session", "sequence")),
+        *_shared("mask", masks, ("subject_id", "session", "rater")),
+    ]
+    return pd.DataFrame(rows, columns=_DUPLICATE_COLUMNS)
+
+
+def _mask_digest(scan: Scan, cases: tuple[Case, ...]) -> str:
+    parts = sorted(case.mask_digest for case in cases if case.scan.scan_id == scan.scan_id)
+    return hashlib.sha256("".join(parts).encode("ascii")).hexdigest()
+
+
+def _shared(file: str, digests: list[tuple[str, Scan]], apart: tuple[str, ...]) -> Iterator[dict[str, str]]:
+    groups: dict[str, list[Scan]] = {}
+    for digest, scan in digests:
+        groups.setdefault(digest, []).append(scan)
+    for digest, scans in groups.items():
+        if len({tuple(getattr(scan, name) for name in apart) for scan in scans}) > 1:
+            for scan in scans:
+                identity = {name: getattr(scan, name) for name in _DUPLICATE_COLUMNS[2:]}
+                yield {"file": file, "digest": digest, **identity}
