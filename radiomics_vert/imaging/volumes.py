@@ -10,6 +10,18 @@ import SimpleITK as sitk
 from radiomics_vert.imaging.geometry import Geometry
 
 
+class _Owner:
+    """Keeps a volume alive as long as a numpy view of its voxels: SimpleITK's own views dangle."""
+
+    def __init__(self, volume: sitk.Image) -> None:
+        self.volume = volume
+        self.__array_interface__ = sitk.GetArrayViewFromImage(volume).__array_interface__
+
+
+def _view(volume: sitk.Image) -> np.ndarray:
+    return np.asarray(_Owner(volume))
+
+
 @dataclass(frozen=True)
 class Image:
     """Intensities on a grid.
@@ -32,7 +44,7 @@ class Image:
 
     def array(self) -> np.ndarray:
         """Return the voxels as a read-only view, shape (z, y, x)."""
-        return sitk.GetArrayViewFromImage(self.volume)
+        return _view(self.volume)
 
 
 @dataclass(frozen=True)
@@ -57,4 +69,4 @@ class LabelMap:
 
     def array(self) -> np.ndarray:
         """Return the labels as a read-only view, shape (z, y, x)."""
-        return sitk.GetArrayViewFromImage(self.volume)
+        return _view(self.volume)
