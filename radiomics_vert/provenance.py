@@ -11,6 +11,7 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from types import MappingProxyType
@@ -58,6 +59,7 @@ class Provenance:
         return {"reproducible": dict(self.reproducible), "run": dict(self.run)}
 
 
+@cache  # scanning all installed packages takes a fifth of a second
 def pyradiomics_distribution() -> tuple[str, str]:
     """Return name and version of the installed distribution that provides `radiomics`.
 
