@@ -64,9 +64,7 @@ Covariates = Annotated[
     list[str] | None, typer.Option("--covariate", help="Covariate column; may be repeated.")
 ]
 Drop = Annotated[list[str] | None, typer.Option("--drop", help="Column to leave out; may be repeated.")]
-Output = Annotated[
-    Path | None, typer.Option("--output", "-o", help="Folder for results and report, instead of the usual one.")
-]
+Output = Annotated[Path | None, typer.Option("--output", "-o", help="Folder for results and report.")]
 
 
 @app.command()

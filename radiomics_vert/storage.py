@@ -135,7 +135,6 @@ def read_table(path: str | Path, *, text: bool = False) -> pd.DataFrame:
             )
         )
     frame.columns = pd.Index([str(column).strip() for column in frame.columns])
-    _refuse_repeated_columns(frame, path)
     return frame
 
 
@@ -180,6 +179,7 @@ def _read_delimited(path: Path, dtype: dict[str, Any]) -> pd.DataFrame:
     content = path.read_bytes().decode("utf-8-sig")  # decoded here: pandas guesses, we do not
     separator = "\t" if path.suffix.lower() == ".tsv" else _separator(content)
     _refuse_ragged_rows(content, separator, path)
+    _refuse_repeated_columns(next((row for _, row in _rows(content, separator)), []), path)
     # A line of separators only is a row to pandas, an empty line is none.
     lines = [number for number, row in _rows(content, separator) if len(row) > 1 or "".join(row).strip()]
     frame: pd.DataFrame = pd.read_csv(
@@ -209,7 +209,9 @@ def _read_xlsx(path: Path, text: bool) -> pd.DataFrame:
                 "pip install 'radiomics-vert[xlsx]', or save the sheet as CSV (UTF-8)",
             )
         ) from error
-    frame = pd.read_excel(path, dtype=str if text else None, keep_default_na=False, na_values=_MISSING)
+    frame = pd.read_excel(
+        path, engine="openpyxl", dtype=str if text else None, keep_default_na=False, na_values=_MISSING
+    )
     frame.index = pd.RangeIndex(2, len(frame) + 2)
     kept: pd.DataFrame = frame.dropna(how="all")
     return kept
@@ -250,8 +252,10 @@ def _refuse_ragged_rows(content: str, separator: str, path: Path) -> None:
         raise TableError(*problems)
 
 
-def _refuse_repeated_columns(frame: pd.DataFrame, path: Path) -> None:
-    repeated = sorted(set(frame.columns[frame.columns.duplicated()]))
+def _refuse_repeated_columns(header: list[str], path: Path) -> None:
+    """Refuse what pandas would silently rename to `a.1`."""
+    names = [name.strip() for name in header if name.strip()]
+    repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise TableError(
             Problem(

@@ -29,7 +29,7 @@ def read_dataset(
     """Read a table with one row per vertebra (or lesion) and make a dataset of it.
 
     Every numeric column that has no other role is a feature; columns of text are left out and listed
-    in the audit.
+    in the audit, and so are rows without a patient.
 
     Parameters
     ----------
@@ -60,14 +60,13 @@ def read_dataset(
     """
     path = Path(path)
     table = read_table(path)
-    table = table[[c for c in table.columns if not c.startswith("Unnamed:")]]
     _require_columns(table, [outcome, group, *([level] if level else []), *covariates, *drop], path)
-    _require_groups(table[group], path)
+    audit = Audit()
+    table = _with_patient(table, group, audit, path)
     patients = table[group].map(_id_text)
     table.index = pd.Index(_unit_names(patients, table[level] if level else None), name="unit")
     patients.index = table.index
     roles = {outcome, group, *covariates, *drop, *([level] if level else [])}
-    audit = Audit()
     X = _features(table.drop(columns=list(roles)), audit, path)
     info = pd.DataFrame(
         {
@@ -108,32 +107,22 @@ def _require_columns(table: pd.DataFrame, names: Sequence[str], path: Path) -> N
         raise DatasetError(*problems)
 
 
-def _require_groups(column: pd.Series, path: Path) -> None:
-    if column.isna().any():
-        lines = ", ".join(map(str, column.index[column.isna()][:5]))
-        raise DatasetError(
-            Problem(
-                "RV405",
-                "a patient in every row",
-                f"{int(column.isna().sum())} empty cells in {column.name!r}",
-                f"{path}, lines {lines}",
-                "fill in the patient; without it rows of one patient could end up in training and test",
-            )
-        )
-    if (column == column.iloc[0]).all():
-        raise DatasetError(
-            Problem(
-                "RV405",
-                "several patients",
-                f"one value, {column.iloc[0]!r}",
-                f"{path}, column {column.name!r}",
-                "name the column that identifies the patient",
-            )
-        )
+def _with_patient(table: pd.DataFrame, group: str, audit: Audit, path: Path) -> pd.DataFrame:
+    """Leave out rows without a patient: they could be in training and test at once."""
+    known = table[group].notna()
+    for line in table.index[~known]:
+        audit.add(f"line {line}", "", "", "", "RV405", f"no patient in {group!r}")
+    patients = table.loc[known, group]
+    if patients.nunique() < 2:
+        found = f"one value, {patients.iloc[0]!r}" if len(patients) else "no value"
+        remedy = "name the column that identifies the patient"
+        where = f"{path}, column {group!r}"
+        raise DatasetError(Problem("RV405", "several patients", found, where, remedy))
+    return table[known]
 
 
 def _id_text(value: object) -> str:
-    """Spell a whole number read as float (because another cell is empty) as the whole number."""
+    """Spell a whole number as such, also where an empty cell made the column one of floats."""
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
 
 
@@ -150,9 +139,13 @@ def _unit_names(patients: pd.Series, levels: pd.Series | None) -> list[str]:
 
 def _features(table: pd.DataFrame, audit: Audit, path: Path) -> pd.DataFrame:
     numeric = [name for name in table.columns if pd.api.types.is_numeric_dtype(table[name])]
+    nameless = [name for name in numeric if name.startswith("Unnamed:")]
     for name in table.columns:
         if name not in numeric:
             audit.add(name, "", "", "", "RV404", "column of text, not used as a feature")
+        elif name in nameless:
+            audit.add(name, "", "", "", "RV404", "column without a name (a row number?), not a feature")
+    numeric = [name for name in numeric if name not in nameless]
     if not numeric:
         raise DatasetError(
             Problem(

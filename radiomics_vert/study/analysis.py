@@ -38,7 +38,11 @@ def describe(dataset: Dataset, confidence: float, outer_folds: int) -> list[Resu
 
 
 def validate_models(
-    dataset: Dataset, models: list[ModelSpec], validation: ValidationSpec, n_jobs: int, watch: Watch = unwatched
+    dataset: Dataset,
+    models: list[ModelSpec],
+    validation: ValidationSpec,
+    n_jobs: int,
+    watch: Watch = unwatched,
 ) -> Result:
     """Cross-validate every model on the features, the covariates alone, and both together.
 

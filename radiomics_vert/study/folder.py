@@ -107,4 +107,5 @@ def load_results(folder: Path) -> list[Result]:
 
 def _missing(what: str, folder: Path, stage: str) -> Problem:
     remedy = f"run `radiomics-vert {stage} study.yaml` first, or `radiomics-vert run study.yaml`"
-    return Problem("RV701", f"{what} of an earlier stage", "none", f"{folder.parent.name}/{folder.name}", remedy)
+    where = f"{folder.parent.name}/{folder.name}"
+    return Problem("RV701", f"{what} of an earlier stage", "none", where, remedy)

@@ -133,7 +133,7 @@ def _frame_results(
     """Return what frames the statistics in a report: study, flow, provenance."""
     spec = {
         "title": f"{study.outcome}: {dataset.positive} versus {dataset.negative}",
-        "question": f"Which columns of {study.features.name} separate {dataset.positive} from {dataset.negative}?",
+        "question": f"Which columns of {study.features.name} separate the two classes?",
         "outcome": study.outcome,
         "positive": dataset.positive,
         "negative": dataset.negative,

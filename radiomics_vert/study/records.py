@@ -12,6 +12,7 @@ from radiomics_vert.provenance import versions
 from radiomics_vert.results import Result
 
 TOP_FEATURES = 6
+DIGEST_LENGTH = 64
 
 
 def study_result(settings: StudySettings) -> Result:
@@ -35,6 +36,8 @@ def study_result(settings: StudySettings) -> Result:
 def _flat(value: object, prefix: str = "") -> list[tuple[str, object]]:
     if isinstance(value, dict):
         return [pair for key in value for pair in _flat(value[key], f"{prefix}.{key}" if prefix else key)]
+    if isinstance(value, list) and any(isinstance(item, dict) for item in value):
+        return [pair for item in value for pair in _flat(item, prefix)]
     return [(prefix, value)]
 
 
@@ -74,7 +77,7 @@ def cohort_result(cohort: Cohort, measured: Cohort) -> Result:
 def extraction_result(table: FeatureTable, parameters: dict[str, ExtractionParams]) -> Result:
     """Return how the features were made: per sequence the cases, failures, features and images."""
     rows = []
-    for sequence, params in parameters.items():
+    for sequence in parameters:
         values = table.values[table.values["sequence"] == sequence]
         failed = int((table.failures["sequence"] == sequence).sum())
         names = [name for name in table.features if values[name].notna().any()]
@@ -132,9 +135,11 @@ def flow_result(dataset: Dataset, cohort: Result | None = None, table: FeatureTa
             _step("features computed", "vertebra x sequence", len(table.values) + failed, failed, "failed"),
         ]
     left = _units_left(dataset)
-    steps.append(_step("vertebrae with features", "vertebrae", len(dataset) + left, left, "no usable outcome"))
-    steps.append(_step("vertebrae analysed", "vertebrae", len(dataset), 0, ""))
-    steps.append(_step("patients analysed", "patients", dataset.n_subjects, 0, ""))
+    steps += [
+        _step("vertebrae with features", "vertebrae", len(dataset) + left, left, "no usable outcome"),
+        _step("vertebrae analysed", "vertebrae", len(dataset), 0, ""),
+        _step("patients analysed", "patients", dataset.n_subjects, 0, ""),
+    ]
     tables = {"flow": pd.DataFrame(steps), "excluded": pd.concat(excluded)}
     if cohort is not None:
         tables |= {"unmatched": cohort.frame("unmatched"), "unlabelled": cohort.frame("unlabelled")}
@@ -185,12 +190,4 @@ def provenance_result(dataset: Dataset, settings_digest: str, git: str, seed: in
 
 def _hashes(reproducible: dict[str, object]) -> dict[str, str]:
     """Pick the digests out of a dataset's provenance."""
-    return {name: text for name, text in _flat_text(reproducible) if len(text) == 64}
-
-
-def _flat_text(value: object, prefix: str = "") -> list[tuple[str, str]]:
-    if isinstance(value, dict):
-        return [pair for key in value for pair in _flat_text(value[key], f"{prefix}.{key}" if prefix else key)]
-    if isinstance(value, list):
-        return [pair for item in value for pair in _flat_text(item, prefix)]
-    return [(prefix, value)] if isinstance(value, str) else []
+    return {name: str(text) for name, text in _flat(reproducible) if len(str(text)) == DIGEST_LENGTH}

@@ -27,7 +27,6 @@ from radiomics_vert.study.records import (
     flow_result,
     provenance_result,
     study_result,
-    values_result,
 )
 
 log = logging.getLogger("radiomics_vert.study")

@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from radiomics_vert.dataset import merge
+from radiomics_vert.errors import DatasetError
+from radiomics_vert.extraction import FeatureTable
+
+
+def rows(*cases, sequence="CT", **extra):
+    """Feature rows of (subject, level, value)."""
+    return pd.DataFrame(
+        [
+            {
+                "case_id": f"{subject}_{sequence}_{level}", "subject_id": subject, "session": "",
+                "sequence": sequence, "rater": "", "site": "A", "level": level, "label": 20,
+                "original_glcm_Contrast": value, **extra,
+            }
+            for subject, level, value in cases
+        ]
+    )  # fmt: skip
+
+
+def table(values, failures=None):
+    columns = [*list(values.columns[:8]), "code", "title", "expected", "found", "where", "remedy"]
+    failures = pd.DataFrame(columns=columns) if failures is None else failures
+    return FeatureTable(values, failures, pd.DataFrame(), len(values) + len(failures))
+
+
+CLINICAL = pd.DataFrame(
+    {
+        "subject_id": ["P1", "P1", "P2", "P3"],
+        "level": ["L1", "L2", "L1", ""],
+        "diagnosis": ["osteoporotic", "metastatic", "metastatic", "osteoporotic"],
+        "age": ["70", "70", "61", "80"],
+    }
+)
+VALUES = rows(("P1", "L1", 1.0), ("P1", "L2", 2.0), ("P2", "L1", 3.0), ("P3", "T12", 4.0))
+
+
+def merged(values=VALUES, clinical=CLINICAL, **options):
+    return merge(table(values), clinical, **{"outcome": "diagnosis", "positive": "metastatic", **options})
+
+
+def test_rows_meet_their_labels():
+    dataset = merged(covariates=["age", "level_region", "level_order", "site"])
+    assert list(dataset.X.index) == ["P1_L1", "P1_L2", "P2_L1", "P3_T12"]
+    assert list(dataset.y) == [0, 1, 1, 0]
+    assert list(dataset.groups) == ["P1", "P1", "P2", "P3"]
+    assert dataset.negative == "osteoporotic"
+    assert list(dataset.covariates["age"]) == [70, 70, 61, 80]
+    assert list(dataset.covariates["level_region"]) == ["lumbar", "lumbar", "lumbar", "thoracic"]
+    assert list(dataset.covariates["level_order"].diff())[1] == 1
+    assert dataset.counts() == {"osteoporotic": 2, "metastatic": 2}
+
+
+def test_the_order_of_the_clinical_table_does_not_matter():
+    pd.testing.assert_series_equal(merged().y, merged(clinical=CLINICAL.iloc[::-1]).y)
+
+
+def test_a_level_row_goes_before_the_subject_row_and_is_filled_from_it():
+    clinical = pd.DataFrame(
+        {
+            "subject_id": ["P1", "P1", "P2", "P3"],
+            "level": [None, "L2", None, None],
+            "diagnosis": ["osteoporotic", "metastatic", "metastatic", "osteoporotic"],
+            "age": [70, None, 61, 80],
+        }
+    )
+    dataset = merged(clinical=clinical, covariates=["age"])
+    assert dataset.y["P1_L1"] == 0
+    assert dataset.y["P1_L2"] == 1
+    assert dataset.covariates.loc["P1_L2", "age"] == 70
+
+
+def test_sequences_stand_side_by_side_and_holes_stay():
+    values = pd.concat([VALUES, rows(("P1", "L1", 9.0), ("P2", "L1", 8.0), sequence="T1")])
+    dataset = merged(values)
+    assert list(dataset.X.columns) == ["CT__original_glcm_Contrast", "T1__original_glcm_Contrast"]
+    np.testing.assert_array_equal(dataset.X["T1__original_glcm_Contrast"], [9.0, np.nan, 8.0, np.nan])
+
+
+def test_everything_left_out_has_a_reason():
+    clinical = CLINICAL.assign(diagnosis=["osteoporotic", None, "metastatic", "infection"])
+    failure = VALUES.iloc[:1].iloc[:, :8].assign(
+        case_id="P9_CT_L5", subject_id="P9", level="L5",
+        code="RV301", title="Too small", expected="", found="1 voxel", where="", remedy="",
+    )  # fmt: skip
+    dataset = merge(
+        table(VALUES, failure), clinical, outcome="diagnosis", positive="metastatic", negative="osteoporotic"
+    )
+    assert list(dataset.X.index) == ["P1_L1", "P2_L1"]
+    assert [tuple(row) for row in dataset.audit[["unit", "code", "reason"]].to_numpy()] == [
+        ("P9_CT_L5", "RV301", "Too small: 1 voxel"),
+        ("P1_L2", "RV110", "no value of diagnosis in the clinical table"),
+        ("P3_T12", "RV403", "diagnosis is 'infection'"),
+    ]
+
+
+def test_two_raters_need_a_choice():
+    values = pd.concat([VALUES.assign(rater="A"), VALUES.assign(rater="B", original_glcm_Contrast=0.0)])
+    with pytest.raises(DatasetError, match="by the raters A, B") as error:
+        merged(values)
+    assert error.value.problems[0].code == "RV407"
+    chosen = merged(values, rater="A")
+    assert list(chosen.X.iloc[:, 0]) == [1, 2, 3, 4]
+    assert (chosen.audit["code"] == "RV403").sum() == 4
+
+
+def test_sessions_make_separate_units():
+    values = pd.concat([VALUES.assign(session="s1"), VALUES.assign(session="s2")])
+    assert list(merged(values).X.index[[0, 4]]) == ["P1_s1_L1", "P1_s2_L1"]
+
+
+BAD = {
+    "no outcome column": ({"outcome": "diagnose"}, "RV103", "diagnosis", "clinical", "correct the name"),
+    "no covariate": ({"covariates": ["sex"]}, "RV103", "diagnosis", "clinical table", "covariate"),
+    "positive absent": ({"positive": "malignant"}, "RV401", "'metastatic' (2)", "diagnosis", "`positive`"),
+    "negative absent": ({"negative": "benign"}, "RV401", "'osteoporotic' (2)", "diagnosis", "`negative`"),
+    "one class": (
+        {"clinical": CLINICAL.assign(diagnosis="metastatic")},
+        "RV402", "only 'metastatic' (4", "diagnosis", "add",
+    ),
+    "three classes": (
+        {"clinical": CLINICAL.assign(diagnosis=[*"abc", "metastatic"])},
+        "RV401", "3 classes", "diagnosis", "negative",
+    ),
+    "twice": ({"clinical": pd.concat([CLINICAL, CLINICAL])}, "RV104", "several rows for", "clinical", "keep"),
+    "text feature": (
+        {"values": VALUES.assign(original_glcm_Contrast="1,5")}, "RV404", "'1,5'", "Contrast", "correct"
+    ),
+    "measured twice": ({"values": pd.concat([VALUES, VALUES])}, "RV407", "4 measured", "P1_CT_L1", "session"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_faults_are_explained(name):
+    options, code, found, where, remedy = BAD[name]
+    with pytest.raises(DatasetError) as error:
+        merged(**options)
+    (told,) = error.value.problems
+    assert told.code == code
+    assert told.expected
+    assert found in told.found
+    assert where in told.where
+    assert remedy in told.remedy
