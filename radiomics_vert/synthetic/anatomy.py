@@ -92,7 +92,9 @@ def intact(level: Level, scale: float, anterior: float = 1.0) -> Vertebra:
     size = LEVEL_SIZES[level]
     front, back = size.anterior * scale * anterior, size.posterior * scale
     middle = MIDDLE_HEIGHT * (front + back) / 2
-    return Vertebra(level, scale, size.width * scale, size.depth * scale, front, middle, back, front, middle, back)
+    return Vertebra(
+        level, scale, size.width * scale, size.depth * scale, front, middle, back, front, middle, back
+    )
 
 
 class Endplates(NamedTuple):

@@ -24,7 +24,7 @@ from radiomics_vert.synthetic.effects import (
 from radiomics_vert.synthetic.nouns import Patient, Vertebra
 from radiomics_vert.synthetic.spec import SyntheticSpec
 
-_FIELD = [level for level in Level if Level.T10 <= level <= Level.L5 and level is not Level.T13]
+_FIELD: list[Level] = [level for level in Level if Level.T10 <= level <= Level.L5 and level is not Level.T13]
 # Probability of 1, 2, 3, 4 fractured vertebrae: 1.9 per patient, between the 1.3 and 2.2 of published
 # cohorts (evidence.md, structure).
 _FRACTURE_COUNTS = (0.45, 0.28, 0.17, 0.10)
@@ -86,7 +86,9 @@ def _draw_vertebrae(spec: SyntheticSpec, patient: Patient, rng: np.random.Genera
     count = int(rng.choice(4, p=_FRACTURE_COUNTS)) + 1
     levels = _levels(count, rng)
     scale = float(rng.normal(0.97 if patient.sex == "F" else 1.05, 0.035))
-    diagnoses = dict(zip(_broken(levels, count, patient.cancer, rng), _diagnoses(spec, patient, count, rng), strict=True))
+    diagnoses = dict(
+        zip(_broken(levels, count, patient.cancer, rng), _diagnoses(spec, patient, count, rng), strict=True)
+    )
     drawn = []
     for level in levels:
         vertebra = _marrow(intact(level, scale, 1 - abs(float(rng.normal(0.0, 0.03)))), spec, patient, rng)
@@ -141,7 +143,7 @@ def _marrow(vertebra: Vertebra, spec: SyntheticSpec, patient: Patient, rng: np.r
         striation=float(1.3 * np.exp(0.35 * thinning - 0.6 * TEXTURE_SD * texture)),
         cortex_hu=float(430.0 + 0.8 * (hu - 100.0)),
         # Row 41: the less bone, the more fat in the marrow; 1.23 would be red marrow (row 28).
-        marrow_t1=float(max(1.25, 1.62 + 0.10 * thinning + SIGNAL_SD * signal)),
+        marrow_t1=float(max(1.30, 1.82 + 0.12 * thinning + SIGNAL_SD * signal)),
     )
 
 

@@ -17,7 +17,7 @@ METASTATIC = "metastatic"
 SIGN_CORRELATION = 0.5
 # Sampling standard deviations of marrow around its patient-and-age mean, split by the ICC of the spec.
 DENSITY_SD = 36.0  # HU; within the 38-44 HU of row 1 (L1 by decade), a little less as age is modelled
-SIGNAL_SD = 0.17  # of muscle signal [O]
+SIGNAL_SD = 0.20  # of muscle signal [O]
 TEXTURE_SD = 0.25  # of the logarithm of texture amplitude and of striation [O]
 
 

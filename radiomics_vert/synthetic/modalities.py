@@ -34,6 +34,9 @@ _T1_SITES = {
 }
 
 
+_SLAB = 24  # slices that are acquired at a time
+
+
 @dataclass(frozen=True)
 class BoneSample:
     """Points inside one vertebra and what is there; arrays of one shape, coverages from 0 to 1.
@@ -60,21 +63,22 @@ class BoneSample:
 
 
 class Modality(Protocol):
-    """What rendering needs to know about a sequence.
+    """What rendering needs to know about a sequence."""
 
-    Attributes
-    ----------
-    spacing : tuple of float
-        mm along i, j, k.
-    refine : int
-        Odd number of thin slices that are averaged to one.
-    axes : ndarray, shape (3, 3)
-        World directions of i, j, k before the patient's tilt.
-    """
+    @property
+    def spacing(self) -> tuple[float, float, float]:
+        """Voxel size along i, j, k in mm."""
+        ...
 
-    spacing: tuple[float, float, float]
-    refine: int
-    axes: np.ndarray
+    @property
+    def refine(self) -> int:
+        """Odd number of thin slices that are averaged to one."""
+        ...
+
+    @property
+    def axes(self) -> np.ndarray:
+        """World directions of i, j, k as columns, shape (3, 3), before the patient's tilt."""
+        ...
 
     def soft(self) -> Field:
         """Return the signal of each soft tissue, by tissue code."""
@@ -144,12 +148,22 @@ class CT:
 
     def acquire(self, signal: Field, rng: np.random.Generator) -> np.ndarray:
         """Blur with the site's kernel and add correlated noise; 16-bit HU."""
+        # A few slices at a time, so that a whole trunk does not need gigabytes.
+        image = np.empty(signal.shape, np.int16)
+        for start in range(0, len(signal), _SLAB):
+            slab = slice(start, start + _SLAB)
+            value = self._blurred(signal[slab]) + self._noise(signal[slab].shape, rng)
+            image[slab] = np.clip(np.rint(value), -1024, 3071)
+        return image
+
+    def _blurred(self, signal: Field) -> Field:
+        return np.asarray(ndimage.gaussian_filter(signal, (0.0, 0.5, 0.5), truncate=3.0), np.float32)
+
+    def _noise(self, shape: tuple[int, ...], rng: np.random.Generator) -> Field:
         _, noise, width = _CT_SITES[self.patient.site]
-        kernel = (0.0, width, width)
-        grain = ndimage.gaussian_filter(rng.standard_normal(signal.shape, np.float32), kernel, truncate=3.0)
-        grain *= noise / float(grain[len(grain) // 2].std())
-        value = ndimage.gaussian_filter(signal, (0.0, 0.5, 0.5), truncate=3.0) + grain
-        return np.asarray(np.clip(np.rint(value), -1024, 3071), np.int16)
+        white = rng.standard_normal(shape, np.float32)
+        grain = ndimage.gaussian_filter(white, (0.0, width, width), truncate=3.0)
+        return np.asarray(grain * (noise / grain.std()), np.float32)
 
 
 @dataclass(frozen=True)

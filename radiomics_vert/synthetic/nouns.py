@@ -184,6 +184,8 @@ class Patient:
     def rows(self) -> list[dict[str, object]]:
         """Return one table row per vertebra."""
         shared = {f"patient_{key}": value for key, value in vars(self).items() if key.endswith("_effect")}
-        facts = {key: getattr(self, key) for key in ("subject_id", "cancer", "age", "sex", "site", "contrast")}
+        facts = {
+            key: getattr(self, key) for key in ("subject_id", "cancer", "age", "sex", "site", "contrast")
+        }
         facts["patient_conspicuity"] = self.conspicuity
         return [{**facts, **shared, **vertebra.row()} for vertebra in self.vertebrae]

@@ -188,7 +188,8 @@ def _paint_rim(tissue: Tissue, parts: np.ndarray, grid: Grid, vertebra: Vertebra
     else:
         thickness = np.where(y < 0.6 * vertebra.depth / 2, vertebra.rim, 0.0)
     thickness *= np.clip(1.3 - np.abs(z) / (max(vertebra.heights) / 2 + 2) * 0.9, 0, 1)
-    mass = wall_distance(vertebra, x, y, z) < thickness
+    gap = wall_distance(vertebra, x, y, z)
+    mass = (gap > 0) & (gap < thickness)
     tissue[box][mass] = SOFT
     parts[box][mass] = 0
 
@@ -224,7 +225,13 @@ def _apply(canvas: Canvas, box: Box, near: np.ndarray, distance: Field, value: F
 
 
 def _paint_body(
-    canvas: Canvas, scanner: Modality, grid: Grid, vertebra: Vertebra, pose: Pose, fields: Fields, codes: Codes
+    canvas: Canvas,
+    scanner: Modality,
+    grid: Grid,
+    vertebra: Vertebra,
+    pose: Pose,
+    fields: Fields,
+    codes: Codes,
 ) -> None:
     box = grid.box(pose.to_world(body_corners(vertebra, 2.0)))
     x, y, z = grid.positions(box, pose)
@@ -239,7 +246,9 @@ def _paint_body(
     canvas.parts[box][inside] = np.where(border, codes.part("corpus_border"), codes.part("corpus"))
 
 
-def _body_sample(vertebra: Vertebra, fields: Fields, points: tuple[Field, ...], distance: Field) -> BoneSample:
+def _body_sample(
+    vertebra: Vertebra, fields: Fields, points: tuple[Field, ...], distance: Field
+) -> BoneSample:
     x, y, z = points
     lytic = fields.sample("lytic", points)
     cortex = np.clip((_SHELL + distance) / 0.8 + 0.5, 0.0, 1.0)
@@ -276,7 +285,13 @@ def _gas(vertebra: Vertebra, x: Field, y: Field, below: Field) -> Field:
 
 
 def _paint_posterior(
-    canvas: Canvas, scanner: Modality, grid: Grid, vertebra: Vertebra, pose: Pose, fields: Fields, codes: Codes
+    canvas: Canvas,
+    scanner: Modality,
+    grid: Grid,
+    vertebra: Vertebra,
+    pose: Pose,
+    fields: Fields,
+    codes: Codes,
 ) -> None:
     box = grid.box(pose.to_world(rod_ends(vertebra)))
     x, y, z = grid.positions(box, pose)
@@ -323,5 +338,7 @@ def _involved(vertebra: Vertebra, points: tuple[Field, ...], part: np.ndarray, m
         coverage = np.clip((11.0 + 1.5 * marrow - gap) / 2.0, 0.0, 1.0)
     if vertebra.arch:
         # Patchy, and the processes are spared. [O]
-        coverage = np.maximum(coverage, np.where(part == PARTS.index("arcus"), np.clip(0.8 + marrow, 0, 1), 0))
+        coverage = np.maximum(
+            coverage, np.where(part == PARTS.index("arcus"), np.clip(0.8 + marrow, 0, 1), 0)
+        )
     return np.asarray(coverage, np.float32)

@@ -55,14 +55,16 @@ def body_distance(vertebra: Vertebra, x: Field, y: Field, z: Field) -> Field:
         mm, negative inside.
     """
     top, bottom = endplate_maps(vertebra, x, y)
-    return np.maximum(wall_distance(vertebra, x, y, z), np.maximum(z - top, bottom - z))
+    wall = wall_distance(vertebra, x, y, z)
+    return np.asarray(np.maximum(wall, np.maximum(z - top, bottom - z)), np.float32)
 
 
 def endplate_maps(vertebra: Vertebra, x: Field, y: Field) -> tuple[Field, Field]:
     """Return the heights z of the superior and the inferior endplate over x, y, in mm."""
     plates: Endplates = endplates(vertebra)
     u = np.clip(y / vertebra.depth + 0.5, 0.0, 1.0)
-    sideways = np.maximum(0.0, 1 - (2 * x / vertebra.width) ** 4)
+    across = (2 * x / vertebra.width) ** 2
+    sideways = np.maximum(0.0, 1 - across * across)
     # Row 10 of the sign table: a depression is angled (a V) or concave (a parabola).
     span = np.abs(2 * (u - 0.5) / (POSTERIOR - ANTERIOR))
     depression = (1 - (span if vertebra.angled else span**2)) * sideways
@@ -151,7 +153,9 @@ def _spinous(ridge: float, height: float, size: float, lumbar: bool) -> Capsule:
     return Capsule("spinous_process", (0.0, ridge + 2, -0.2 * height), stop, radii)
 
 
-def posterior_distance(vertebra: Vertebra, x: Field, y: Field, z: Field) -> tuple[Field, npt.NDArray[np.uint8]]:
+def posterior_distance(
+    vertebra: Vertebra, x: Field, y: Field, z: Field
+) -> tuple[Field, npt.NDArray[np.uint8]]:
     """Return the signed distance to the posterior elements and the part that is nearest.
 
     Parameters
@@ -183,7 +187,9 @@ def capsule_distance(rod: Capsule, x: Field, y: Field, z: Field) -> Field:
     start, radii = np.array(rod.start), np.array(rod.radii)
     axis = (np.array(rod.stop) - start) / radii
     length = float((axis**2).sum())
-    px, py, pz = ((value - s) * np.float32(1 / r) for value, s, r in zip((x, y, z), start, radii, strict=True))
+    px, py, pz = (
+        (value - s) * np.float32(1 / r) for value, s, r in zip((x, y, z), start, radii, strict=True)
+    )
     along = np.clip((px * axis[0] + py * axis[1] + pz * axis[2]) / length, 0, 1)
     gap = np.sqrt((px - along * axis[0]) ** 2 + (py - along * axis[1]) ** 2 + (pz - along * axis[2]) ** 2)
     return np.asarray((gap - 1) * radii.min(), np.float32)

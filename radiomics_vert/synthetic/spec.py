@@ -23,7 +23,7 @@ class SyntheticSpec:
         Which of `CT` and `T1` (sagittal T1-weighted MRI) to write.
     malignant_share : float, default 0.45
         Share of patients with at least one metastatic fracture.
-    mixed_share : float, default 0.35
+    mixed_share : float, default 0.5
         Of these patients, if they have several fractures, the share that has osteoporotic ones too.
     atypical_share : float, default 0.12
         Share of fractures that look like the other class (pseudo-malignant osteoporotic collapse,
@@ -47,7 +47,7 @@ class SyntheticSpec:
     seed: int = 2026
     sequences: tuple[str, ...] = SEQUENCES
     malignant_share: float = 0.45
-    mixed_share: float = 0.35
+    mixed_share: float = 0.5
     atypical_share: float = 0.12
     icc: float = 0.4
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from scipy import ndimage
@@ -44,8 +45,10 @@ class Fields:
     def sample(self, name: str, points: Sequence[Field]) -> Field:
         """Return field `name` at local positions (x, y, z) in mm, linearly interpolated."""
         index = np.stack([p / STEP + c for p, c in zip(points, self.centre, strict=True)])
+        mode: Literal["grid-wrap", "constant"]
         mode = "grid-wrap" if name in ("texture", "marrow") else "constant"
-        values = ndimage.map_coordinates(getattr(self, name), index, order=1, mode=mode)
+        field: Field = getattr(self, name)
+        values = ndimage.map_coordinates(field, index, order=1, mode=mode)
         return np.asarray(values, np.float32)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from radiomics_vert.cohort.levels import Level
 from radiomics_vert.cohort.schemes import load_scheme
 from radiomics_vert.synthetic.anatomy import DISCS, LEVEL_SIZES, intact, stack
 from radiomics_vert.synthetic.modalities import CT
@@ -17,7 +18,7 @@ from radiomics_vert.synthetic.tissue import build_fields
 from radiomics_vert.synthetic.writing import SUBREGION_SCHEME, VERTEBRA_SCHEME, write_volume
 
 SPACING = (0.8, 0.8, 1.5)  # mm; common for a reconstructed trunk CT [O]
-_STATURE = 0.92  # a small person, so that T1 to L5 fit into 450 mm
+_STATURE = 0.88  # a small person, so that T1 to L5 fit into 450 mm
 _TRUNK = (170.0, 120.0)  # mm, half axes
 
 
@@ -58,7 +59,7 @@ def whole_spine_ct(
 
 def _scene(length: float, rng: np.random.Generator) -> Scene:
     """Return as many vertebrae, from L5 upwards, as a scan of `length` mm holds."""
-    levels = []
+    levels: list[Level] = []
     for level in sorted(LEVEL_SIZES, reverse=True):
         levels.insert(0, level)
         size = sum(LEVEL_SIZES[name].posterior + DISCS[name].height for name in levels) + 20
