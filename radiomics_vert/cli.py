@@ -20,6 +20,7 @@ from radiomics_vert.cohort import load_scheme, scheme_names
 from radiomics_vert.config import write_templates
 from radiomics_vert.errors import Problem, RadiomicsVertError, SettingsError
 from radiomics_vert.modeling import ValidationSpec
+from radiomics_vert.parallel import Progress as MoveBar
 from radiomics_vert.provenance import versions as installed_versions
 from radiomics_vert.study import (
     Run,
@@ -212,7 +213,7 @@ class _Bars:
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
 
-    def watch(self, name: str):  # noqa: ANN202 - the callback type is parallel.Progress
+    def watch(self, name: str) -> MoveBar:
         """Add a bar; return what moves it."""
         task = self._progress.add_task(escape(name), total=None)
 

@@ -62,14 +62,14 @@ class Run:
         Faults of the settings, parameter files and tables are raised together, as one error.
         """
         cohort, parameters = self._inputs()
-        return check_cohort(cohort, list(parameters))
+        return check_cohort(_requested(cohort, self.study), list(parameters))
 
     def extract(self) -> FeatureTable:
         """Measure the cohort; write the feature table and what was found on the way."""
         study, started = self.study, time.perf_counter()
         cohort, parameters = self._inputs()
-        findings = check_cohort(cohort, list(parameters))
         measured = _requested(cohort, study)
+        findings = check_cohort(measured, list(parameters))
         cache = study.folder / study.settings.execution.cache
         table = extract(
             measured, parameters, n_jobs=self.n_jobs, cache=cache, progress=self.watch("extracting features")
@@ -199,57 +199,6 @@ def report_folder(results: Path, output: Path) -> Path:
 def result_sentences(results: Path) -> list[str]:
     """Return the three sentences that sum up the results in a folder."""
     return summary_sentences(_joined_checks(load_results(results)))
-
-
-def _requested(cohort: Cohort, study: Study) -> Cohort:
-    """Return the vertebrae to measure: all, or those that the clinical table names."""
-    if study.settings.extraction.vertebrae == "all" or not cohort.unlabelled:
-        return cohort
-    neighbours = set(cohort.unlabelled)
-    return cohort.only({case.case_id for case in cohort.cases} - neighbours)
-
-
-def _failed_cases(table: FeatureTable, cohort: Cohort) -> list[Finding]:
-    """Return findings for cases that failed in extraction; refused scans are findings already."""
-    refused = {refusal.case_id for refusal in cohort.refused}
-    return [
-        finding
-        for finding in check_features(table)
-        if finding.severity == "error" and not set(finding.cases) <= refused
-    ]
-
-
-def _parameters(folder: Path, name: str) -> ExtractionParams:
-    """Read a parameter file of the study, or a shipped one by its name."""
-    if name.endswith((".yaml", ".yml")):
-        return read_params(folder / name)
-    return builtin_params(name)
-
-
-def _missing_columns(cohort: Cohort, study: Study) -> list[Problem]:
-    """Return a problem for each column that the study names and the clinical table lacks."""
-    settings = study.settings
-    asked = {settings.outcome.column: "outcome.column"} | dict.fromkeys(settings.covariates, "covariates")
-    return [
-        Problem(
-            "RV103",
-            f"the column {name!r}, which the study names under {place}",
-            f"the columns {', '.join(map(str, cohort.clinical.columns))}",
-            settings.cohort.clinical,
-            f"correct {place} in study.yaml, or add the column",
-        )
-        for name, place in asked.items()
-        if name not in cohort.clinical.columns and name not in DERIVED_COVARIATES
-    ]
-
-
-def _joined_checks(results: list[Result]) -> list[Result]:
-    """Join the findings of the stages into the one list that a reader sees."""
-    checks = [result for result in results if result.kind.startswith("checks_")]
-    rest = [result for result in results if result not in checks]
-    if checks:
-        rest.append(Result("checks", {"findings": pd.concat([result.frame() for result in checks])}))
-    return rest
 
 
 def _requested(cohort: Cohort, study: Study) -> Cohort:
