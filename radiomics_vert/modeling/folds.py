@@ -91,8 +91,8 @@ class FoldOutcome:
         Chosen by the inner folds.
     point : dict
         Hyper-parameters chosen by the inner folds.
-    inner_auc : float
-        AUC of the chosen point within the inner folds.
+    inner_score : float
+        Score of the chosen point in the inner folds, larger is better.
     coefficients : Series
         Of the standardised features in the fitted model, zeros included; index: feature.
     convergence_warnings : int
@@ -105,7 +105,7 @@ class FoldOutcome:
     probability: NDArray[np.float64]
     threshold: float
     point: GridPoint
-    inner_auc: float
+    inner_score: float
     coefficients: pd.Series[float]
     convergence_warnings: int
     seconds: float
@@ -142,13 +142,13 @@ def run_fold(plan: Plan, task: FoldTask) -> FoldOutcome:
             unconverged += 1
         else:
             warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
-    point, threshold, inner_auc, fitted, probability = outcome
+    point, threshold, inner_score, fitted, probability = outcome
     return FoldOutcome(
         task,
         probability,
         threshold,
         point,
-        inner_auc,
+        inner_score,
         _coefficients(fitted, plan.columns),
         unconverged,
         time.perf_counter() - started,
@@ -169,7 +169,7 @@ def _tune_and_predict(
     )
     pipeline = build_pipeline(plan.model, plan.n_covariates)
     points = plan.model.points(n_features=X.shape[1] - plan.n_covariates)
-    choice = choose_point(pipeline, plan.model, points, X, y, splits)
+    choice = choose_point(pipeline, plan.model, points, X, y, splits, validation.scoring)
     threshold = choose_threshold(y, choice.probabilities, validation.threshold, validation.target_sensitivity)
     fitted = pipeline.set_params(**pipeline_parameters(plan.model, choice.point)).fit(X, y)
     probability = fitted.predict_proba(plan.X[task.test])[:, 1]

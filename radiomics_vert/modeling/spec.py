@@ -7,7 +7,7 @@ from typing import Any
 
 from radiomics_vert.errors import Problem, SettingsError, raise_all
 from radiomics_vert.modeling.metrics import PatientRule
-from radiomics_vert.modeling.tuning import ThresholdRule
+from radiomics_vert.modeling.tuning import Scoring, ThresholdRule
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,9 @@ class ValidationSpec:
         Root of all shuffles.
     confidence : float, default 0.95
         Level of the intervals.
+    scoring : {"log_loss", "auc"}, default "log_loss"
+        By what the inner folds choose hyper-parameters. The log loss cares for order and for
+        calibration of the probabilities, the AUC for their order only.
     threshold : {"youden", "sensitivity"}, default "youden"
         How the inner folds choose the decision threshold.
     target_sensitivity : float, default 0.9
@@ -46,6 +49,7 @@ class ValidationSpec:
     repeats: int = 10
     seed: int = 0
     confidence: float = 0.95
+    scoring: Scoring = "log_loss"
     threshold: ThresholdRule = "youden"
     target_sensitivity: float = 0.9
     patient_rule: PatientRule = "max"
@@ -71,6 +75,7 @@ class ValidationSpec:
         wrong += [
             self._problem(name, f"one of: {', '.join(allowed)}")
             for name, allowed in (
+                ("scoring", ("log_loss", "auc")),
                 ("threshold", ("youden", "sensitivity")),
                 ("patient_rule", ("max", "mean")),
             )

@@ -180,7 +180,7 @@ def _fold_row(plan: Plan, outcome: FoldOutcome) -> dict[str, object]:
         **outcome.point,
         "threshold": outcome.threshold,
         "n_selected": int((outcome.coefficients != 0).sum()),
-        "inner_auc": outcome.inner_auc,
+        "inner_score": outcome.inner_score,
         "auc": float(np.mean((wins > 0) + 0.5 * (wins == 0))),
         "convergence_warnings": outcome.convergence_warnings,
     }

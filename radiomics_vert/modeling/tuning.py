@@ -19,6 +19,7 @@ from radiomics_vert.modeling.splits import Split
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int_]
 ThresholdRule = Literal["youden", "sensitivity"]
+Scoring = Literal["log_loss", "auc"]
 _Numbered = tuple[int, dict[str, Any]]
 
 
@@ -31,7 +32,7 @@ class Choice:
     point : dict
         Hyper-parameters.
     score : float
-        Its AUC within the inner folds.
+        Its score in the inner folds: mean log-likelihood or AUC, larger is better.
     probabilities : ndarray, shape (n,)
         Its out-of-fold predictions of the training rows, pooled over the inner folds.
     """
@@ -48,12 +49,11 @@ def choose_point(
     X: FloatArray,
     y: IntArray,
     splits: Sequence[Split],
+    scoring: Scoring = "log_loss",
 ) -> Choice:
-    """Choose hyper-parameters by the AUC within the inner folds.
+    """Choose hyper-parameters by their out-of-fold predictions in the inner folds.
 
-    The AUC of a point counts pairs of a positive and a negative vertebra of the same inner fold, all
-    folds together. Pairs across folds are left out, because the prevalence of the training rows
-    shifts the predictions of whole folds. Of equally good points the first, simplest one wins.
+    Of equally good points the first, simplest one wins.
 
     Parameters
     ----------
@@ -69,6 +69,8 @@ def choose_point(
         Their outcome.
     splits : sequence of (train, test)
         Inner folds; every row in one test part.
+    scoring : {"log_loss", "auc"}, default "log_loss"
+        What counts as good, see :func:`point_scores`.
 
     Returns
     -------
@@ -76,17 +78,45 @@ def choose_point(
     """
     parameters = [pipeline_parameters(spec, point) for point in points]
     probabilities = np.full((len(points), len(y)), np.nan)
-    wins, pairs = np.zeros(len(points)), 0
     for train, test in splits:
-        fold = path_probabilities(pipeline, parameters, X[train], y[train], X[test])
-        probabilities[:, test] = fold
+        probabilities[:, test] = path_probabilities(pipeline, parameters, X[train], y[train], X[test])
+    scores = point_scores(probabilities, y, splits, scoring)
+    best = int(np.argmax(np.round(scores, 12)))
+    return Choice(points[best], float(scores[best]), probabilities[best])
+
+
+def point_scores(
+    probabilities: FloatArray, y: IntArray, splits: Sequence[Split], scoring: Scoring
+) -> FloatArray:
+    """Score the out-of-fold predictions of every grid point; larger is better.
+
+    Parameters
+    ----------
+    probabilities : ndarray, shape (points, n)
+        Out-of-fold predictions.
+    y : ndarray of int, shape (n,)
+        Outcome.
+    splits : sequence of (train, test)
+        Which rows were predicted together.
+    scoring : {"log_loss", "auc"}
+        `log_loss`: mean log-likelihood (minus the log loss), which rewards calibrated probabilities.
+        `auc`: share of concordant pairs of a positive and a negative vertebra of the same fold, all
+        folds together; pairs across folds are left out, because the prevalence of the training rows
+        shifts the predictions of a whole fold.
+
+    Returns
+    -------
+    ndarray, shape (points,)
+    """
+    if scoring == "log_loss":
+        safe = np.clip(probabilities, 1e-9, 1 - 1e-9)
+        return np.asarray(np.where(y == 1, np.log(safe), np.log1p(-safe)).mean(axis=1))
+    wins, pairs = np.zeros(len(probabilities)), 0
+    for _, test in splits:
         positive = y[test] == 1
-        fold_pairs = int(positive.sum()) * int((~positive).sum())
-        wins += _concordant_pairs(fold, positive)
-        pairs += fold_pairs
-    # Wins are multiples of one half, so that equal scores are exactly equal.
-    best = int(np.argmax(wins))
-    return Choice(points[best], float(wins[best] / pairs), probabilities[best])
+        wins += _concordant_pairs(probabilities[:, test], positive)
+        pairs += int(positive.sum()) * int((~positive).sum())
+    return wins / pairs
 
 
 def path_probabilities(
