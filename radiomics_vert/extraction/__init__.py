@@ -1,5 +1,24 @@
 """Scan -> feature rows."""
 
+from radiomics_vert.extraction.extract import extract
+from radiomics_vert.extraction.params import (
+    ExtractionParams,
+    Step,
+    builtin_params,
+    params_folder,
+    read_params,
+)
+from radiomics_vert.extraction.parity import parity
 from radiomics_vert.extraction.table import IDENTITY, FeatureTable
 
-__all__ = ["IDENTITY", "FeatureTable"]
+__all__ = [
+    "IDENTITY",
+    "ExtractionParams",
+    "FeatureTable",
+    "Step",
+    "builtin_params",
+    "extract",
+    "parity",
+    "params_folder",
+    "read_params",
+]

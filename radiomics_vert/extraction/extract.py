@@ -1,0 +1,226 @@
+"""Extract features of a cohort: plan what is missing, compute it scan by scan, and make the table."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain, groupby
+from pathlib import Path
+from typing import Any
+
+from radiomics_vert import parallel
+from radiomics_vert.cohort import Case, Cohort, Scan, load_vertebrae
+from radiomics_vert.errors import ImageError, Problem, RadiomicsVertError
+from radiomics_vert.extraction.assemble import Outcomes, make_table
+from radiomics_vert.extraction.cache import NEVER, Cache, Ingredients
+from radiomics_vert.extraction.engine import Outcome, Volumes, compute_steps, engine_version
+from radiomics_vert.extraction.params import ExtractionParams, Step
+from radiomics_vert.extraction.plane import fit_to_scan
+from radiomics_vert.extraction.table import FeatureTable
+from radiomics_vert.imaging import read_geometry, read_image
+from radiomics_vert.provenance import Provenance, run_facts, versions
+
+logger = logging.getLogger("radiomics_vert.extraction")
+
+Engine = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is left to compute for some vertebrae of one scan."""
+
+    scan: Scan
+    parts: tuple[tuple[Case, tuple[Step, ...]], ...]
+
+
+@dataclass
+class Plan:
+    """What is known already, what has to be computed, and why; filled scan by scan."""
+
+    store: Cache | None
+    engine: Engine
+    known: Outcomes = field(default_factory=dict)
+    works: list[Work] = field(default_factory=list)
+    hits: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+
+    def add(self, scan: Scan, cases: Sequence[Case], params: Mapping[str, ExtractionParams]) -> None:
+        """Plan the vertebrae of one scan."""
+        try:
+            steps = _steps_for(scan, params)
+        except RadiomicsVertError as error:
+            self.known |= {(case.case_id, ""): Outcome(problem=error.problems[0]) for case in cases}
+            return
+        parts = [(case, self._missing(case, steps)) for case in cases]
+        needed = tuple((case, missing) for case, missing in parts if missing)
+        if needed:
+            self.works.append(Work(scan, needed))
+
+    def _missing(self, case: Case, steps: Sequence[Step]) -> tuple[Step, ...]:
+        """Load what the cache has, and return the rest; say why the rest is needed."""
+        causes: dict[str, list[Step]] = {}
+        for step in steps:
+            ingredients = Ingredients.of(case, step, self.engine)
+            outcome = self.store.load(ingredients) if self.store else None
+            if outcome is not None:
+                self.known[case.case_id, step.name] = outcome
+                self.hits += 1
+                continue
+            cause = self.store.reason(ingredients, case, step) if self.store else NEVER
+            causes.setdefault(cause, []).append(step)
+        for cause, missing in causes.items():
+            self.reasons[cause] += len(missing)
+            logger.info("%s: compute %s: %s", case.case_id, ", ".join(s.name for s in missing), cause)
+        needed = {step.name for missing in causes.values() for step in missing}
+        return tuple(step for step in steps if step.name in needed)
+
+    def cache_facts(self) -> dict[str, Any]:
+        """Return how many steps came from the cache, and why the others did not."""
+        return {"hits": self.hits, "misses": self.reasons.total(), "reasons": dict(self.reasons)}
+
+
+def extract(
+    cohort: Cohort,
+    params: ExtractionParams | Mapping[str, ExtractionParams],
+    *,
+    n_jobs: int = 1,
+    cache: Path | None = None,
+    progress: parallel.Progress | None = None,
+) -> FeatureTable:
+    """Compute the features of every vertebra of a cohort.
+
+    The values are those of pyradiomics on the whole image (relative difference below 1e-8). Rows,
+    columns and bytes of the table do not depend on `n_jobs` or on the cache.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        What :func:`radiomics_vert.read_cohort` returned.
+    params : ExtractionParams or mapping of str to ExtractionParams
+        One for all scans, or one per sequence (`{"CT": ..., "T1": ...}`). Cases of a sequence without
+        parameters become failures (RV114).
+    n_jobs : int, default 1
+        Workers; -1 takes all cores. Each worker uses one core.
+    cache : Path, optional
+        Folder of results by content. What is there is not computed again, an interrupted run goes on
+        where it stopped, and the log `radiomics_vert.extraction` says why anything is computed.
+    progress : callable, optional
+        Called with (done, total) after each piece of work: a scan, or a part of one.
+
+    Returns
+    -------
+    FeatureTable
+        One row per case in `values` or `failures`; refused scans of the cohort are failures, too.
+
+    Notes
+    -----
+    Failures: RV301 too small, RV302 constant, RV308 empty after resegmentation, RV303 the scan does
+    not suit the parameters, RV304 pyradiomics failed, RV114 no parameters, RV2xx unreadable files.
+    A single feature without a finite value does not fail its case: it is NaN, and the case's
+    diagnostics say so (RV309).
+    """
+    started = time.monotonic()
+    chosen = _by_sequence(cohort, params)
+    engine = engine_version()
+    plan = Plan(Cache(cache) if cache is not None else None, engine)
+    for scan, cases in groupby(cohort.cases, key=lambda case: case.scan):
+        plan.add(scan, tuple(cases), chosen)
+    run = partial(_run, store=plan.store, engine=engine)
+    works = _split(plan.works, parallel.resolve_workers(n_jobs))
+    found = chain.from_iterable(parallel.run(run, works, n_jobs=n_jobs, progress=progress))
+    outcomes = {**plan.known, **dict(found)}
+    used = {"n_jobs": n_jobs, "seconds": round(time.monotonic() - started, 3)}
+    return make_table(
+        cohort,
+        {sequence: [step.name for step in own.steps()] for sequence, own in chosen.items()},
+        outcomes,
+        Provenance(
+            _reproducible(cohort, chosen, engine), {**run_facts(), **used, "cache": plan.cache_facts()}
+        ),
+    )
+
+
+def _by_sequence(
+    cohort: Cohort, params: ExtractionParams | Mapping[str, ExtractionParams]
+) -> dict[str, ExtractionParams]:
+    sequences = sorted({scan.sequence for scan in cohort.scans})
+    if isinstance(params, ExtractionParams):
+        return dict.fromkeys(sequences, params)
+    return {sequence: params[sequence] for sequence in sequences if sequence in params}
+
+
+def _steps_for(scan: Scan, params: Mapping[str, ExtractionParams]) -> tuple[Step, ...]:
+    """Return the steps with the scan's slice axis; only the header of the image is read."""
+    if scan.sequence not in params:
+        raise ImageError(_no_params(scan, params))
+    steps = params[scan.sequence].steps()
+    if not any(step.settings["force2D"] for step in steps):
+        return steps
+    spacing = read_geometry(scan.image).spacing
+    return tuple(fit_to_scan(step, spacing, scan.scan_id) for step in steps)
+
+
+def _no_params(scan: Scan, params: Mapping[str, ExtractionParams]) -> Problem:
+    return Problem(
+        "RV114",
+        f"parameters for the sequence {scan.sequence!r}",
+        f"parameters for {', '.join(sorted(params)) or 'no sequence of this cohort'}",
+        scan.scan_id,
+        f"name a parameter file for {scan.sequence!r}, or correct the sequence in the image table",
+    )
+
+
+def _split(works: Sequence[Work], workers: int) -> list[Work]:
+    """Share out the vertebrae of a scan when there are fewer scans than workers."""
+    if not works:
+        return []
+    shares = -(-workers // len(works))
+    split = []
+    for work in works:
+        parts = (work.parts[start::shares] for start in range(shares))
+        split += [Work(work.scan, part) for part in parts if part]
+    return split
+
+
+def _run(work: Work, *, store: Cache | None, engine: Engine) -> list[tuple[tuple[str, str], Outcome]]:
+    """Compute what is missing for one scan; runs in a worker."""
+    try:
+        volumes = _read(work.scan)
+    except RadiomicsVertError as error:
+        return [((case.case_id, ""), Outcome(problem=error.problems[0])) for case, _ in work.parts]
+    found = []
+    for case, steps in work.parts:
+        for step, outcome in compute_steps(volumes, case.label, case.box, steps, case.case_id):
+            if store:
+                store.store(Ingredients.of(case, step, engine), case, step, outcome)
+            found.append(((case.case_id, step.name), outcome))
+    return found
+
+
+def _read(scan: Scan) -> Volumes:
+    image, labels = read_image(scan.image, verified=True), load_vertebrae(scan)
+    if image.geometry.matches(labels.geometry):
+        return Volumes(image.volume, labels.volume)
+    raise ImageError(
+        Problem(
+            "RV201",
+            f"the mask's geometry: {labels.geometry}",
+            f"the image's geometry: {image.geometry}",
+            scan.scan_id,
+            "the files changed after the cohort was read; read it again",
+        )
+    )
+
+
+def _reproducible(cohort: Cohort, params: Mapping[str, ExtractionParams], engine: Engine) -> dict[str, Any]:
+    used = {sequence: {"name": own.name, "digest": own.digest} for sequence, own in params.items()}
+    return {
+        "parameters": used,
+        "engine": dict(engine),
+        "manifest": cohort.manifest_digest,
+        "versions": versions(),
+    }

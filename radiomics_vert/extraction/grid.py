@@ -1,0 +1,225 @@
+"""The grid on which features are computed, and blocks of the image on it.
+
+pyradiomics filters and resamples the whole image for every region. Here only the block that a region
+needs is made, on the same grid: voxel k of a block is voxel `start + k` of the whole working image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import SimpleITK as sitk
+
+from radiomics_vert.extraction.settings import resamples
+
+# ITK computes B-spline coefficients with a recursive filter whose memory decays as 0.268 per voxel:
+# after 30 voxels 7e-18 is left. 2 more voxels are the support of the cubic spline itself.
+SPLINE_MARGIN = 32
+
+Span = tuple[np.ndarray, np.ndarray]
+"""First and last voxel + 1 along x, y, z."""
+
+
+class Grid(Protocol):
+    """A working image that hands out blocks of itself."""
+
+    size: np.ndarray
+    """Voxels along x, y, z of the whole working image."""
+
+    spacing: np.ndarray
+    """Millimetres along x, y, z."""
+
+    frame: Span
+    """The part whose voxels pyradiomics would load for this region."""
+
+    def image(self, start: np.ndarray, stop: np.ndarray) -> sitk.Image:
+        """Return the voxels from `start` to `stop` (excluded), which must lie inside the grid."""
+
+    def mask(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the region as booleans, shape (z, y, x), and the grid index (x, y, z) of its first voxel."""
+
+
+@dataclass(frozen=True)
+class NativeGrid:
+    """The image's own voxels.
+
+    Parameters
+    ----------
+    volume, labels : SimpleITK.Image
+        Image and label map on one grid.
+    label : int
+        The region's value.
+    box : tuple of int
+        Bounding box of the region, (x0, x1, y0, y1, z0, z1), upper ends excluded.
+    pad : int, optional
+        Voxels around the region that pyradiomics would load; None for the whole image.
+    """
+
+    volume: sitk.Image
+    labels: sitk.Image
+    label: int
+    box: tuple[int, ...]
+    pad: int | None = None
+
+    @property
+    def size(self) -> np.ndarray:
+        """Voxels along x, y, z."""
+        return np.array(self.volume.GetSize())
+
+    @property
+    def spacing(self) -> np.ndarray:
+        """Millimetres along x, y, z."""
+        return np.array(self.volume.GetSpacing())
+
+    @property
+    def frame(self) -> Span:
+        """The whole image, or the padded box."""
+        if self.pad is None:
+            return np.zeros(3, int), self.size
+        start, stop = np.array(self.box[0::2]), np.array(self.box[1::2])
+        return np.maximum(start - self.pad, 0), np.minimum(stop + self.pad, self.size)
+
+    def image(self, start: np.ndarray, stop: np.ndarray) -> sitk.Image:
+        """Return the voxels from `start` to `stop` (excluded)."""
+        return _block(self.volume, start, stop)
+
+    def mask(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the region as booleans, shape (z, y, x), and the index (x, y, z) of its first voxel."""
+        x0, x1, y0, y1, z0, z1 = self.box
+        voxels = sitk.GetArrayViewFromImage(self.labels)[z0:z1, y0:y1, x0:x1]
+        return voxels == self.label, np.array((x0, y0, z0))
+
+
+@dataclass(frozen=True)
+class ResampledGrid:
+    """The grid on which pyradiomics resamples: aligned to the corner of the whole mask.
+
+    Parameters
+    ----------
+    volume, labels : SimpleITK.Image
+        Image and label map.
+    label : int
+        The region's value.
+    box : tuple of int
+        Bounding box of the region in `labels`, (x0, x1, y0, y1, z0, z1), upper ends excluded.
+    spacing : ndarray, shape (3,)
+        New spacing in millimetres along x, y, z.
+    pad : int
+        Voxels around the region that pyradiomics would resample (its `padDistance`).
+    interpolator : str or int
+        A SimpleITK interpolator.
+    """
+
+    volume: sitk.Image
+    labels: sitk.Image
+    label: int
+    box: tuple[int, ...]
+    spacing: np.ndarray
+    pad: int
+    interpolator: str | int
+
+    @property
+    def ratio(self) -> np.ndarray:
+        """Old spacing / new spacing."""
+        return np.array(self.labels.GetSpacing()) / self.spacing
+
+    @property
+    def size(self) -> np.ndarray:
+        """Voxels along x, y, z of the whole resampled image."""
+        return np.ceil(np.array(self.labels.GetSize()) * self.ratio).astype(int)
+
+    @property
+    def frame(self) -> Span:
+        """The part that pyradiomics resamples: the region, rounded outwards, and `pad` voxels."""
+        lower, upper = np.array(self.box[0::2]), np.array(self.box[1::2])
+        start = np.floor((lower - 0.5) * self.ratio - self.pad)
+        last = np.ceil((upper - 0.5) * self.ratio + self.pad)
+        return np.maximum(start, 0).astype(int), np.minimum(last + 1, self.size).astype(int)
+
+    def image(self, start: np.ndarray, stop: np.ndarray) -> sitk.Image:
+        """Return the resampled voxels from `start` to `stop` (excluded)."""
+        interpolator = _interpolator(self.interpolator)
+        source = self.volume
+        if interpolator == sitk.sitkBSpline:
+            size = np.array(source.GetSize())
+            lower = np.floor(start / self.ratio).astype(int) - SPLINE_MARGIN
+            upper = np.ceil(stop / self.ratio).astype(int) + SPLINE_MARGIN
+            source = _block(source, np.maximum(lower, 0), np.minimum(upper, size))
+        return self._resample(source, start, stop, interpolator)
+
+    def mask(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the region as booleans, shape (z, y, x), and the grid index (x, y, z) of its first voxel."""
+        start, stop = self.frame
+        # The whole label map is the source, not a crop: on a tie between two voxels the rounding of
+        # the coordinates decides, and it must be the rounding that pyradiomics has.
+        labels = self._resample(self.labels, start, stop, sitk.sitkNearestNeighbor)
+        found = sitk.GetArrayFromImage(labels) == self.label
+        tight = tight_box(found)
+        return found[tight], start + [axis.start for axis in tight[::-1]]
+
+    def _resample(
+        self, source: sitk.Image, start: np.ndarray, stop: np.ndarray, interpolator: int
+    ) -> sitk.Image:
+        old = np.array(self.labels.GetSpacing())
+        # Corners, not centres, of the first old and the first new voxel coincide.
+        first = 0.5 * (self.spacing - old) / old + start / self.ratio
+        resampler = sitk.ResampleImageFilter()
+        resampler.SetOutputSpacing(self.spacing.tolist())
+        resampler.SetOutputDirection(self.labels.GetDirection())
+        resampler.SetOutputOrigin(self.labels.TransformContinuousIndexToPhysicalPoint(first.tolist()))
+        resampler.SetSize((stop - start).tolist())
+        resampler.SetOutputPixelType(source.GetPixelID())
+        resampler.SetInterpolator(interpolator)
+        return resampler.Execute(source)
+
+
+def make_grid(
+    volume: sitk.Image, labels: sitk.Image, label: int, box: tuple[int, ...], settings: Mapping[str, Any]
+) -> Grid:
+    """Return the grid on which the settings want this region's features.
+
+    Parameters
+    ----------
+    volume, labels : SimpleITK.Image
+        Image and label map of the whole scan.
+    label : int
+        The region's value in `labels`.
+    box : tuple of int
+        Its bounding box, (x0, x1, y0, y1, z0, z1), upper ends excluded.
+    settings : mapping
+        Narrowed settings of a step.
+    """
+    if not resamples(settings):
+        return NativeGrid(volume, labels, label, box)
+    old = np.array(labels.GetSpacing())
+    wanted = np.array(settings["resampledPixelSpacing"], dtype=float)
+    extent = np.array(box[1::2]) - np.array(box[0::2])
+    # 0 means "as it is"; a region of one slice cannot be resampled across it.
+    spacing = np.where((wanted == 0) | (extent == 1), old, wanted)
+    pad = int(settings["padDistance"])
+    if np.allclose(np.array(volume.GetSpacing()), spacing):
+        return NativeGrid(volume, labels, label, box, pad)
+    return ResampledGrid(volume, labels, label, box, spacing, pad, settings["interpolator"])
+
+
+def tight_box(mask: np.ndarray) -> tuple[slice, ...]:
+    """Return the bounding box of the true voxels; empty slices when there are none."""
+    if not mask.any():
+        return (slice(0, 0),) * mask.ndim
+    spans = []
+    for axis in range(mask.ndim):
+        used = np.flatnonzero(mask.any(axis=tuple(a for a in range(mask.ndim) if a != axis)))
+        spans.append(slice(int(used[0]), int(used[-1]) + 1))
+    return tuple(spans)
+
+
+def _interpolator(name: str | int) -> int:
+    return int(getattr(sitk, name)) if isinstance(name, str) else int(name)
+
+
+def _block(volume: sitk.Image, start: np.ndarray, stop: np.ndarray) -> sitk.Image:
+    size = [int(extent) for extent in stop - start]
+    return sitk.RegionOfInterest(volume, size, [int(index) for index in start])
