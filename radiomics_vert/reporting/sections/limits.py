@@ -1,0 +1,152 @@
+"""Limits that the numbers of the run themselves reveal; the authors add those that only they know."""
+
+from __future__ import annotations
+
+from radiomics_vert.reporting.inputs import KINDS, Inputs, numeric
+from radiomics_vert.reporting.models import estimate, primary, settings_of
+from radiomics_vert.reporting.nouns import Section, Text
+from radiomics_vert.reporting.sections.counts import Counts, counts
+from radiomics_vert.reporting.wording import count, fixed, listing, number, percent
+
+_FEW_EVENTS, _FEW_PATIENTS, _EVENTS_PER_CANDIDATE = 100, 100, 10
+_NAMES = {
+    "study": "study description",
+    "flow": "cohort flow",
+    "checks": "data checks",
+    "extraction": "feature extraction",
+    "table_one": "Table 1",
+    "association": "comparison of features",
+    "validation": "model validation",
+    "values": "single values of the top features",
+    "provenance": "provenance",
+}
+
+
+def section(inputs: Inputs) -> Section:
+    """Return the section."""
+    found = counts(inputs)
+    points = [
+        *_synthetic(inputs),
+        *_size(inputs, found),
+        *_candidates(inputs, found),
+        *_prevalence(inputs, found),
+        _sites(inputs),
+        *_clustering(inputs, found),
+        *_failures(found),
+        *_calibration(inputs),
+        *_absent(inputs),
+        "No external validation is part of this report: performance at another hospital, scanner or "
+        "protocol is unknown.",
+    ]
+    lead = Text(
+        (
+            "Derived from the numbers of this run. Limits of design and reference standard must be "
+            "added by the authors.",
+        )
+    )
+    return Section("limits", "Limits", (lead, Text(tuple(points), "points")))
+
+
+def _synthetic(inputs: Inputs) -> list[str]:
+    if not inputs.synthetic:
+        return []
+    return [
+        "Synthetic data: the report shows that the software runs and what it prints; it says nothing "
+        "about patients."
+    ]
+
+
+def _size(inputs: Inputs, found: Counts) -> list[str]:
+    smaller = min(found.positive, found.negative)
+    if not smaller or (smaller >= _FEW_EVENTS and found.subjects >= _FEW_PATIENTS):
+        return []
+    return [
+        f"Small sample: {count(smaller, *inputs.unit)} in the smaller class and "
+        f"{count(found.subjects, 'patient')}. Validation "
+        f"studies are usually advised to have at least {_FEW_EVENTS} events; intervals are wide and "
+        "the ranking of features is unstable."
+    ]
+
+
+def _candidates(inputs: Inputs, found: Counts) -> list[str]:
+    model = primary(inputs)
+    named = settings_of(inputs, model).get("n_features") if model else None
+    candidates = int(named) if named is not None else len(inputs.table("association", "features"))
+    smaller = min(found.positive, found.negative)
+    if not candidates or not smaller or smaller / candidates >= _EVENTS_PER_CANDIDATE:
+        return []
+    return [
+        f"Events per candidate variable: {number(smaller)} / {number(candidates)} = "
+        f"{number(smaller / candidates)}, "
+        f"against the rule of thumb of {_EVENTS_PER_CANDIDATE} or more. Selection and shrinkage "
+        "inside the folds limit, "
+        "but do not remove, overfitting."
+    ]
+
+
+def _prevalence(inputs: Inputs, found: Counts) -> list[str]:
+    total = found.positive + found.negative
+    if not total:
+        return []
+    return [
+        f"Class mix: {percent(found.positive, total)} of the {inputs.unit[1]} are {inputs.positive}. "
+        "Where the condition is rarer "
+        "or more frequent, predictive values and calibration change."
+    ]
+
+
+def _sites(inputs: Inputs) -> str:
+    sites = inputs.spec("study").get("sites")
+    n = len(sites) if isinstance(sites, list | tuple) else sites
+    if isinstance(n, int) and n > 1:
+        return f"{count(n, 'site')}: differences between sites may still confound features and classes."
+    if n == 1:
+        return (
+            "Single site: scanners, protocols and referral of one hospital; other hospitals may "
+            "give other feature values."
+        )
+    return "The number of sites is not recorded; read the results as those of a single site."
+
+
+def _clustering(inputs: Inputs, found: Counts) -> list[str]:
+    if not found.subjects or found.units <= found.subjects:
+        return []
+    each = fixed(found.units / found.subjects, 1)
+    return [
+        f"Several {inputs.unit[1]} per patient ({each} on average): intervals and folds respect this, "
+        "but the effective sample "
+        f"is smaller than {number(found.units)}."
+    ]
+
+
+def _failures(found: Counts) -> list[str]:
+    if not found.failed:
+        return []
+    return [
+        f"Incomplete measurement: {count(found.failed, 'case')} of {number(found.cases)} could not be "
+        "measured; if the reason is "
+        "related to the disease, the results are biased."
+    ]
+
+
+def _calibration(inputs: Inputs) -> list[str]:
+    model = primary(inputs)
+    slope = estimate(inputs, model, "calibration_slope") if model else None
+    if slope is None or not (slope.estimate < 0.8 or slope.estimate > 1.2):
+        return []
+    return [
+        f"Calibration: the slope is {slope}, so the predicted probabilities should not be read as "
+        "risks without recalibration."
+    ]
+
+
+def _absent(inputs: Inputs) -> list[str]:
+    absent = [_NAMES[kind] for kind in KINDS if kind not in inputs]
+    features = inputs.table("association", "features")
+    lines = [f"Not part of this run: {listing(absent, 9)}."] if absent else []
+    untested = int(numeric(features, "estimate").isna().sum()) if len(features) else 0
+    if untested:
+        lines.append(
+            f"{count(untested, 'feature')} could not be tested and are listed with a note in the full table."
+        )
+    return lines

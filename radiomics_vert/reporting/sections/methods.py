@@ -1,0 +1,161 @@
+"""Methods text, ready to paste; every number is filled from the run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from radiomics_vert.reporting.cells import distinct, facts
+from radiomics_vert.reporting.inputs import Inputs, numeric
+from radiomics_vert.reporting.models import models, primary, settings_of
+from radiomics_vert.reporting.nouns import Item, Section, Text
+from radiomics_vert.reporting.sections.counts import counts
+from radiomics_vert.reporting.wording import count, listing, number, plain, sentence_case
+
+_REFERENCES = {
+    "extraction": "van Griethuysen et al. 2017, Cancer Res 77:e104, doi:10.1158/0008-5472.CAN-17-0339 "
+    "(pyradiomics)",
+    "clustered": "Obuchowski 1997, Biometrics 53:567, doi:10.2307/2533958 (AUC of clustered data)",
+    "fdr": "Benjamini and Hochberg 1995, J R Stat Soc B 57:289, "
+    "doi:10.1111/j.2517-6161.1995.tb02031.x (false discovery rate)",
+}
+
+_SPOKEN = (  # said in words, or elsewhere in the text
+    *("folds", "inner_folds", "repeats", "feature_set", "outcome", "positive", "negative", "n", "n_subjects"),
+)
+
+
+def section(inputs: Inputs) -> Section:
+    """Return the section."""
+    text = [
+        part
+        for part in (
+            _data(inputs),
+            _features(inputs),
+            _statistics(inputs),
+            _models(inputs),
+            _software(inputs),
+        )
+        if part
+    ]
+    items: list[Item] = [
+        Text(("Ready to paste and to edit. Every number below was filled in from the run.",)),
+        Text((*text, "References: " + "; ".join(_references(inputs)) + "."), "paste"),
+        *_choices(inputs),
+    ]
+    return Section("methods", "Methods text", tuple(items))
+
+
+def _data(inputs: Inputs) -> str:
+    found, study = counts(inputs), inputs.spec("study")
+    if not found.units:
+        return ""
+    kind = "computer-generated patients" if inputs.synthetic else "patients"
+    outcome = (
+        f" The outcome was {study['outcome']} ({inputs.positive} against {inputs.negative})."
+        if study.get("outcome")
+        else ""
+    )
+    several = " Several of them could belong to one patient." if found.units > found.subjects else ""
+    return (
+        f"We analysed {count(found.units, *inputs.unit)} of {number(found.subjects)} {kind}: "
+        f"{number(found.positive)} "
+        f"{inputs.positive} and {number(found.negative)} {inputs.negative}.{outcome} The unit of "
+        f"analysis was the {inputs.unit[0]}.{several}"
+    )
+
+
+def _features(inputs: Inputs) -> str:
+    summary, spec = inputs.table("extraction", "summary"), inputs.spec("extraction")
+    if summary.empty:
+        return ""
+    found = counts(inputs)
+    engine = f"{spec.get('engine', 'pyradiomics')} {spec.get('engine_version', '')}".strip()
+    parameters = sorted(dict(spec.get("parameters") or {}).items())
+    settings = " ".join(_settings(str(name), value) for name, value in parameters)
+    return (
+        f"Radiomic features were computed with {engine} "
+        f"({listing(distinct(summary, 'sequence'), 12)}), one mask "
+        f"label per vertebra. Of {count(found.cases, 'case')} (a vertebra in an image), "
+        f"{number(found.extracted)} "
+        f"gave features and {number(found.failed)} failed. {settings}"
+    ).strip()
+
+
+def _settings(sequence: str, settings: Any) -> str:
+    if not isinstance(settings, Mapping):
+        return f"{sequence}: parameters in {plain(settings)}."
+    rest = {name: value for name, value in settings.items() if name not in ("file", "digest")}
+    nested = rest.pop("settings", None)
+    if isinstance(nested, Mapping):
+        rest |= nested
+    head = f"{sequence}: parameters in {plain(settings.get('file', 'a file not recorded'))}"
+    digest = f" (sha256 {str(settings['digest'])[:12]})" if settings.get("digest") else ""
+    listed = "; ".join(f"{name} {plain(value)}" for name, value in rest.items())
+    return f"{head}{digest}" + (f": {listed}." if listed else ".")
+
+
+def _statistics(inputs: Inputs) -> str:
+    features = inputs.table("association", "features")
+    if features.empty:
+        return ""
+    families = len(distinct(features, "family"))
+    passed = int((numeric(features, "p_adjusted") < inputs.fdr).sum())
+    return (
+        f"Each of {count(len(features), 'feature')} in {count(families, 'family', 'families')} was "
+        "compared between the classes by the area "
+        "under the receiver operating characteristic curve (AUC; ties count one half). Standard "
+        "errors took the "
+        f"clustering of {inputs.unit[1]} within patients into account (Obuchowski); {inputs.level} "
+        "intervals were computed on the logit scale. "
+        "P values were adjusted by the Benjamini-Hochberg procedure over all features and within "
+        f"families; {number(passed)} features "
+        f"had an adjusted p below {inputs.fdr:g}. Hedges g and Cliff's delta are given as effect sizes."
+    )
+
+
+def _models(inputs: Inputs) -> str:
+    every, shown = models(inputs), primary(inputs)
+    if shown is None:
+        return ""
+    spec = settings_of(inputs, shown)
+    folds = f"{number(spec['folds'])}-fold " if "folds" in spec else ""
+    inner = f" ({number(spec['inner_folds'])} inner folds)" if "inner_folds" in spec else ""
+    repeats = f", repeated {count(spec['repeats'], 'time')}" if "repeats" in spec else ""
+    rest = {name: value for name, value in spec.items() if name not in _SPOKEN}
+    listed = "; ".join(f"{name.replace('_', ' ')}: {plain(value)}" for name, value in sorted(rest.items()))
+    return (
+        f"{count(len(every), 'model')} ({listing([model.label for model in every], 12)}) "
+        f"{'was' if len(every) == 1 else 'were'} validated by {folds}nested "
+        f"cross-validation{inner}{repeats}; all "
+        f"{inputs.unit[1]} of a patient were in the same fold. Imputation, scaling, feature filters, "
+        "selection, "
+        "hyper-parameters and the decision threshold were fitted in the training part of each fold only. "
+        "Intervals are clustered by patient."
+    ) + (f" Settings: {listed}." if listed else "")
+
+
+def _software(inputs: Inputs) -> str:
+    versions = inputs.spec("provenance").get("versions")
+    if not isinstance(versions, Mapping) or not versions:
+        return ""
+    return f"Software: {', '.join(f'{name} {plain(version)}' for name, version in sorted(versions.items()))}."
+
+
+def _references(inputs: Inputs) -> list[str]:
+    chosen = [_REFERENCES["extraction"]] if "extraction" in inputs else []
+    if "association" in inputs or "validation" in inputs:
+        chosen.append(_REFERENCES["clustered"])
+    return (
+        [*chosen, _REFERENCES["fdr"]]
+        if "association" in inputs
+        else chosen or ["none for the stages that were run"]
+    )
+
+
+def _choices(inputs: Inputs) -> list[Item]:
+    choices = inputs.spec("study").get("choices")
+    if not isinstance(choices, Mapping) or not choices:
+        return []
+    pairs = {sentence_case(str(name)): value for name, value in choices.items()}
+    return [facts("choices", "Choices that the study made before the analysis.", pairs)]
