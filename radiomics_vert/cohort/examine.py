@@ -19,13 +19,12 @@ from radiomics_vert.imaging import (
     LabelMap,
     Region,
     file_digest,
-    has_float_voxels,
     label_regions,
     present_labels,
     read_geometry,
-    read_image,
     read_label_map,
     require_complete,
+    require_finite,
     require_same_geometry,
 )
 
@@ -88,8 +87,7 @@ def load_vertebrae(scan: Scan) -> LabelMap:
 def _examine(scan: Scan) -> tuple[tuple[Case, ...], tuple[Refusal, ...]]:
     _require_common_grid(scan)
     require_complete(scan.image)
-    if has_float_voxels(scan.image):
-        read_image(scan.image, verified=True)
+    require_finite(scan.image)
     known = replace(scan, image_digest=file_digest(scan.image))
     vertebrae, named = _load(scan)
     regions = label_regions(vertebrae, named)

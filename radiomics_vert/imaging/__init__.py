@@ -3,7 +3,7 @@
 from radiomics_vert.imaging.comparison import require_same_geometry
 from radiomics_vert.imaging.containers import file_digest, require_complete
 from radiomics_vert.imaging.geometry import TOLERANCE_VOXELS, Geometry
-from radiomics_vert.imaging.reading import has_float_voxels, read_geometry, read_image, read_label_map
+from radiomics_vert.imaging.reading import read_geometry, read_image, read_label_map, require_finite
 from radiomics_vert.imaging.regions import Region, label_regions, present_labels
 from radiomics_vert.imaging.volumes import Image, LabelMap
 
@@ -14,12 +14,12 @@ __all__ = [
     "LabelMap",
     "Region",
     "file_digest",
-    "has_float_voxels",
     "label_regions",
     "present_labels",
     "read_geometry",
     "read_image",
     "read_label_map",
     "require_complete",
+    "require_finite",
     "require_same_geometry",
 ]

@@ -103,7 +103,7 @@ def _direction_cause(image: Geometry, mask: Geometry) -> str:
 def _origin_cause(image: Geometry, mask: Geometry) -> tuple[str, str]:
     apart = np.array(mask.origin) - np.array(image.origin)
     shift = _matrix(image).T @ apart / np.array(image.spacing)
-    moved = ", ".join(f"{step:+.2f}" for step in shift)
+    moved = ", ".join(f"{round(step, 2) + 0.0:+.2f}" for step in shift)
     text = f"the mask is shifted by ({moved}) voxels along x, y, z"
     same_file = "copy the image's header to the mask if they overlay voxel by voxel in a viewer"
     steps = np.abs(shift[np.abs(shift) > 0.02])

@@ -1,7 +1,6 @@
 """Image files as files: formats, detached data, digests, and whether the bytes are complete.
 
-ITK fills the missing part of a truncated NIfTI file with zeros and says nothing, and it accepts gzip
-streams with a wrong checksum. So the bytes are checked here, before ITK sees them.
+ITK accepts compressed streams with a wrong checksum, so the bytes are checked before ITK sees them.
 """
 
 from __future__ import annotations
@@ -9,16 +8,14 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-import struct
-import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from radiomics_vert.errors import ImageError, Problem
+from radiomics_vert.imaging.nifti import read_header
+from radiomics_vert.imaging.streams import chunks, damaged, inflated, is_gzip
 
 SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
-_CHUNK = 1 << 20
 _HEADER_LIMIT = 1 << 20
 _META_BYTES = {
     "MET_CHAR": 1, "MET_UCHAR": 1, "MET_SHORT": 2, "MET_USHORT": 2, "MET_INT": 4, "MET_UINT": 4,
@@ -113,7 +110,7 @@ def file_digest(path: str | Path) -> str:
     require_supported(path)
     hasher = hashlib.sha256()
     for file in dict.fromkeys((path, _data_file(path) or path)):
-        for chunk in _chunks(file, 0):
+        for chunk in chunks(file):
             hasher.update(chunk)
     return hasher.hexdigest()
 
@@ -130,110 +127,25 @@ def require_complete(path: Path) -> None:
         RV202, with the number of bytes that are there; RV209 for data spread over several files.
     """
     payload = _payload(path)
-    with payload.file.open("rb") as stream:
-        stream.seek(payload.offset)
-        magic = stream.read(2)
-    compressed = magic == b"\x1f\x8b" or (suffix_of(path) in (".mha", ".mhd") and _meta_compressed(path))
-    stored = payload.file.stat().st_size - payload.offset
-    found = _inflated(payload, path) if compressed else stored
+    compressed = is_gzip(payload.file, payload.offset) or _is_compressed_meta(path)
+    if compressed:
+        found = sum(len(piece) for piece in inflated(payload.file, payload.offset, path))
+    else:
+        found = payload.file.stat().st_size - payload.offset
     if found < payload.expected:
-        raise ImageError(_damaged(f"{payload.expected} bytes of voxel data", f"{found} bytes", payload.file))
-
-
-def _inflated(payload: Payload, path: Path) -> int:
-    """Return the decompressed length of the whole stream; several gzip members may follow each other."""
-    inflate, total = zlib.decompressobj(zlib.MAX_WBITS | 32), 0
-    try:
-        for chunk in _chunks(payload.file, payload.offset):
-            total += len(inflate.decompress(chunk))
-            while inflate.eof and inflate.unused_data.startswith(b"\x1f\x8b"):
-                rest, inflate = inflate.unused_data, zlib.decompressobj(zlib.MAX_WBITS | 32)
-                total += len(inflate.decompress(rest))
-    except zlib.error as error:
-        reason = f"damaged data after {total} decompressed bytes ({error})"
-        raise ImageError(_damaged("an intact compressed stream", reason, path)) from error
-    if not inflate.eof:
-        found = f"the stream breaks off after {total} decompressed bytes"
-        raise ImageError(_damaged("a compressed stream with its end", found, path))
-    return total
-
-
-def _damaged(expected: str, found: str, path: Path) -> Problem:
-    remedy = "copy or export the file again: it was cut off or changed on the way"
-    return Problem("RV202", expected, found, str(path), remedy)
-
-
-def _chunks(file: Path, offset: int) -> Iterator[bytes]:
-    with file.open("rb") as stream:
-        stream.seek(offset)
-        while chunk := stream.read(_CHUNK):
-            yield chunk
+        raise damaged(f"{payload.expected} bytes of voxel data", f"{found} bytes", path)
 
 
 def _payload(path: Path) -> Payload:
     suffix = suffix_of(path)
     if suffix in (".nii", ".nii.gz"):
-        return _nifti_payload(path)
+        return Payload(path, 0, read_header(path).file_bytes)
     header, end = _text_header(path)
     file = _data_file(path)
     offset = 0 if file else end
     # NRRD may skip lines or bytes, and reports its own missing bytes: only the stream is verified.
     expected = _meta_bytes(header) if suffix in (".mha", ".mhd") else 0
     return Payload(file or path, offset, expected)
-
-
-def _nifti_payload(path: Path) -> Payload:
-    """Read the NIfTI-1 or NIfTI-2 header for the number of bytes that the file must hold in all."""
-    with path.open("rb") as stream:
-        compressed = stream.read(2) == b"\x1f\x8b"
-        stream.seek(0)
-        start = stream.read(4096)
-    if compressed:
-        try:
-            start = zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(start)
-        except zlib.error as error:
-            raise ImageError(_damaged("an intact gzip stream", f"damaged data ({error})", path)) from error
-    for order in "<>":
-        if len(start) >= 348 and struct.unpack_from(f"{order}i", start)[0] == 348:
-            shape, bits = (
-                struct.unpack_from(f"{order}8h", start, 40),
-                struct.unpack_from(f"{order}h", start, 72),
-            )
-            offset, sizes = (
-                struct.unpack_from(f"{order}f", start, 108),
-                struct.unpack_from(f"{order}3f", start, 80),
-            )
-            return _nifti_bytes(path, shape, bits[0], int(offset[0]), sizes)
-        if len(start) >= 540 and struct.unpack_from(f"{order}i", start)[0] == 540:
-            shape, bits = (
-                struct.unpack_from(f"{order}8q", start, 16),
-                struct.unpack_from(f"{order}h", start, 14),
-            )
-            offset, sizes = (
-                struct.unpack_from(f"{order}q", start, 168),
-                struct.unpack_from(f"{order}3d", start, 112),
-            )
-            return _nifti_bytes(path, shape, bits[0], offset[0], sizes)
-    found = f"{len(start)} bytes that do not begin with one" if start else "an empty file"
-    raise ImageError(_damaged("a NIfTI header", found, path))
-
-
-def _nifti_bytes(
-    path: Path, shape: tuple[int, ...], bits: int, offset: int, sizes: tuple[float, ...]
-) -> Payload:
-    used = sizes[: max(1, min(3, shape[0]))]
-    if not all(math.isfinite(size) and size != 0 for size in used):
-        raise ImageError(
-            Problem(
-                "RV202",
-                "voxel sizes above 0 mm",
-                f"pixdim {', '.join(f'{size:g}' for size in used)}",
-                str(path),
-                "export the image again, or set the true voxel sizes in its header",
-            )
-        )
-    voxels = math.prod(max(1, extent) for extent in shape[1 : shape[0] + 1])
-    return Payload(path, 0, offset + voxels * bits // 8)
 
 
 def _text_header(path: Path) -> tuple[dict[str, str], int]:
@@ -259,7 +171,9 @@ def _meta_bytes(header: dict[str, str]) -> int:
     return math.prod(int(extent) for extent in header.get("dimsize", "0").split()) * size * channels
 
 
-def _meta_compressed(path: Path) -> bool:
+def _is_compressed_meta(path: Path) -> bool:
+    if suffix_of(path) not in (".mha", ".mhd"):
+        return False
     return _text_header(path)[0].get("compresseddata", "False").lower() == "true"
 
 

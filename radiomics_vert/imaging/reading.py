@@ -11,8 +11,9 @@ import numpy as np
 import SimpleITK as sitk
 
 from radiomics_vert.errors import ImageError, Problem
-from radiomics_vert.imaging.containers import require_complete, require_supported
+from radiomics_vert.imaging.containers import require_complete, require_supported, suffix_of
 from radiomics_vert.imaging.geometry import Geometry
+from radiomics_vert.imaging.nifti import nonfinite_voxels
 from radiomics_vert.imaging.volumes import Image, LabelMap
 
 _FLOATS = (sitk.sitkFloat32, sitk.sitkFloat64)
@@ -42,9 +43,7 @@ def read_image(path: str | Path, *, verified: bool = False) -> Image:
         infinite voxels, RV209 DICOM or another format, RV210 several or complex numbers per voxel.
     """
     path = Path(path)
-    volume = _read(path, verified)
-    _require_finite(volume, path, "image")
-    return Image(volume, str(path))
+    return Image(_read(path, verified, "image"), str(path))
 
 
 def read_label_map(path: str | Path, *, verified: bool = False) -> LabelMap:
@@ -68,8 +67,7 @@ def read_label_map(path: str | Path, *, verified: bool = False) -> LabelMap:
         As :func:`read_image`; RV205 fractions or negative numbers.
     """
     path = Path(path)
-    volume = _read(path, verified)
-    _require_finite(volume, path, "mask")
+    volume = _read(path, verified, "mask")
     values = sitk.GetArrayViewFromImage(volume)
     _require_whole(values, volume, path)
     largest = int(values.max()) if values.size else 0
@@ -92,9 +90,31 @@ def read_geometry(path: str | Path) -> Geometry:
     return _header(Path(path))[0]
 
 
-def has_float_voxels(path: str | Path) -> bool:
-    """Tell from the header whether the voxels are fractions, so that some may be NaN or infinite."""
-    return _header(Path(path))[1] in _FLOATS
+def require_finite(path: str | Path, what: str = "image") -> None:
+    """Refuse an image with NaN or infinite voxels; integer images are not read at all.
+
+    Parameters
+    ----------
+    path : str or Path
+        As for :func:`read_image`.
+    what : str
+        `image` or `mask`, for the message.
+
+    Raises
+    ------
+    ImageError
+        RV204, with the number of these voxels and where they are.
+    """
+    path = Path(path)
+    if _header(path)[1] not in _FLOATS:
+        return
+    if suffix_of(path) in (".nii", ".nii.gz"):
+        # ITK has turned them into zeros by the time it hands over the voxels of a NIfTI file.
+        bad = nonfinite_voxels(path)
+    else:
+        bad = np.argwhere(~np.isfinite(sitk.GetArrayFromImage(_load(path))))[:, ::-1]
+    if len(bad):
+        raise ImageError(_nonfinite(bad, path, what))
 
 
 @contextmanager
@@ -116,6 +136,7 @@ def _header(path: Path) -> tuple[Geometry, int]:
         try:
             reader.ReadImageInformation()
         except RuntimeError as error:
+            require_complete(path)  # names the damage better than ITK, when it is one
             raise ImageError(_unreadable(path, error)) from error
     size, pixel = reader.GetSize(), reader.GetPixelID()
     _require_three_d(size, path)
@@ -125,10 +146,15 @@ def _header(path: Path) -> tuple[Geometry, int]:
     return Geometry(size[:3], reader.GetSpacing()[:3], reader.GetOrigin()[:3], direction), pixel
 
 
-def _read(path: Path, verified: bool) -> sitk.Image:
+def _read(path: Path, verified: bool, what: str) -> sitk.Image:
     _header(path)
     if not verified:
         require_complete(path)
+    require_finite(path, what)
+    return _load(path)
+
+
+def _load(path: Path) -> sitk.Image:
     with _quiet_itk():
         try:
             volume = sitk.ReadImage(str(path))
@@ -194,30 +220,17 @@ def _require_scalar(pixel: int, components: int, path: Path) -> None:
     )
 
 
-def _require_finite(volume: sitk.Image, path: Path, what: str) -> None:
-    if volume.GetPixelID() not in _FLOATS:
-        return
-    bad = ~np.isfinite(sitk.GetArrayViewFromImage(volume))
-    if not bad.any():
-        return
-    raise ImageError(
-        Problem(
-            "RV204",
-            f"finite numbers in every voxel of the {what}",
-            f"{int(bad.sum())} of {bad.size} voxels NaN or infinite, {_place(bad)}",
-            str(path),
-            "replace these voxels by the background value of the scanner, or export the image again",
-        )
-    )
-
-
-def _place(where: np.ndarray) -> str:
-    """Name the first voxel and the extent of a boolean array of shape (z, y, x), in x, y, z order."""
-    indices = np.argwhere(where)[:, ::-1]
-    first = tuple(int(number) for number in indices[0])
-    low, high = indices.min(axis=0), indices.max(axis=0)
+def _nonfinite(bad: np.ndarray, path: Path, what: str) -> Problem:
+    first, low, high = bad[0], bad.min(axis=0), bad.max(axis=0)
+    voxel = ", ".join(map(str, first))
     extent = ", ".join(f"{axis} {a}-{b}" for axis, a, b in zip("xyz", low, high, strict=True))
-    return f"first at voxel (x, y, z) = {first}, all within {extent}"
+    return Problem(
+        "RV204",
+        f"finite numbers in every voxel of the {what}",
+        f"{len(bad)} voxels NaN or infinite, the first at voxel ({voxel}), all in {extent}",
+        str(path),
+        "replace these voxels by the background value of the scanner, or export the image again",
+    )
 
 
 def _require_whole(values: np.ndarray, volume: sitk.Image, path: Path) -> None:

@@ -1,0 +1,138 @@
+"""What ITK does not tell about a NIfTI file: missing bytes, impossible voxel sizes, NaN voxels.
+
+The NIfTI reader inside ITK fills the missing part of a truncated file with zeros, and turns NaN and
+infinite voxels into zeros, without a word. Both are therefore read from the bytes themselves.
+Layout: nifti1.h and nifti2.h of https://nifti.nimh.nih.gov.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from radiomics_vert.errors import ImageError, Problem
+from radiomics_vert.imaging.streams import chunks, damaged, inflated, is_gzip
+
+_FLOAT_TYPES = {16: "f4", 64: "f8"}
+# size of the header -> format and offset of dim, datatype, bitpix, pixdim[1:4], vox_offset
+_LAYOUTS = {
+    348: (("8h", 40), ("h", 70), ("h", 72), ("3f", 80), ("f", 108)),
+    540: (("8q", 16), ("h", 12), ("h", 14), ("3d", 112), ("q", 168)),
+}
+
+
+@dataclass(frozen=True)
+class NiftiHeader:
+    """The fields of a NIfTI-1 or NIfTI-2 header that say how the voxels are stored.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Voxels along each axis, x first.
+    datatype, bits : int
+        NIfTI code of the number type; bits per voxel.
+    sizes : tuple of float
+        pixdim, millimetres.
+    offset : int
+        First byte of the voxels.
+    order : {"<", ">"}
+        Byte order.
+    """
+
+    shape: tuple[int, ...]
+    datatype: int
+    bits: int
+    sizes: tuple[float, ...]
+    offset: int
+    order: str
+
+    @property
+    def file_bytes(self) -> int:
+        """Bytes of the whole uncompressed file."""
+        return self.offset + math.prod(self.shape) * self.bits // 8
+
+
+def read_header(path: Path) -> NiftiHeader:
+    """Read the storage fields of a NIfTI header.
+
+    Raises
+    ------
+    ImageError
+        RV202: no NIfTI header, or voxel sizes that are zero or not finite.
+    """
+    start = b""
+    for piece in content(path):
+        start += piece
+        if len(start) >= max(_LAYOUTS):
+            break
+    header = _parse(start)
+    if header is None:
+        found = f"{len(start)} bytes that do not begin with one" if start else "an empty file"
+        raise damaged("a NIfTI header", found, path)
+    used = header.sizes[: len(header.shape)]
+    if not all(math.isfinite(size) and size != 0 for size in used):
+        raise ImageError(
+            Problem(
+                "RV202",
+                "voxel sizes above 0 mm",
+                f"pixdim {', '.join(f'{size:g}' for size in used)}",
+                str(path),
+                "export the image again, or set the true voxel sizes in its header",
+            )
+        )
+    return header
+
+
+def _parse(start: bytes) -> NiftiHeader | None:
+    for order in "<>":
+        for size, layout in _LAYOUTS.items():
+            if len(start) < size or struct.unpack_from(f"{order}i", start)[0] != size:
+                continue
+            dim, datatype, bits, sizes, offset = (
+                struct.unpack_from(order + kind, start, position) for kind, position in layout
+            )
+            shape = tuple(max(1, extent) for extent in dim[1 : dim[0] + 1])
+            return NiftiHeader(shape, datatype[0], bits[0], sizes, int(offset[0]), order)
+    return None
+
+
+def content(path: Path) -> Iterator[bytes]:
+    """Yield the uncompressed bytes of a NIfTI file, compressed or not, whatever its name says."""
+    return inflated(path, 0, path) if is_gzip(path) else chunks(path)
+
+
+def nonfinite_voxels(path: Path) -> np.ndarray:
+    """Return the positions of NaN and infinite voxels as they are stored.
+
+    Parameters
+    ----------
+    path : Path
+        A NIfTI file.
+
+    Returns
+    -------
+    ndarray of int, shape (n, 3)
+        Voxel indices in x, y, z order; empty for integer voxels.
+    """
+    header = read_header(path)
+    kind = _FLOAT_TYPES.get(header.datatype)
+    if kind is None:
+        return np.empty((0, 3), dtype=np.int64)
+    number = np.dtype(f"{header.order}{kind}")
+    found, rest, skip, position = [], b"", header.offset, 0
+    for piece in content(path):
+        skipped = min(skip, len(piece))
+        skip -= skipped
+        rest += piece[skipped:]
+        values = np.frombuffer(rest, number, len(rest) // number.itemsize)
+        found.append(np.flatnonzero(~np.isfinite(values)) + position)
+        position += len(values)
+        rest = rest[values.nbytes :]
+    flat = np.concatenate(found)
+    shape = (*header.shape, 1, 1)[:3]
+    return np.stack(np.unravel_index(flat[flat < math.prod(shape)], shape, order="F"), axis=1)

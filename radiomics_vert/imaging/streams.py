@@ -1,0 +1,68 @@
+"""Bytes of image files: read in pieces, decompressed to the very end, so that damage is seen."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from radiomics_vert.errors import ImageError, Problem
+
+GZIP_MAGIC = b"\x1f\x8b"
+# A stream of zeros grows a thousandfold: 64 KiB at a time keep a piece below 64 MiB.
+_CHUNK = 1 << 16
+
+
+def damaged(expected: str, found: str, path: Path) -> ImageError:
+    """Return the error of a file that was cut off or changed."""
+    remedy = "copy or export the file again: it was cut off or changed on the way"
+    return ImageError(Problem("RV202", expected, found, str(path), remedy))
+
+
+def chunks(file: Path, offset: int = 0) -> Iterator[bytes]:
+    """Yield the bytes of a file from `offset` to its end."""
+    with file.open("rb") as stream:
+        stream.seek(offset)
+        while chunk := stream.read(_CHUNK):
+            yield chunk
+
+
+def is_gzip(file: Path, offset: int = 0) -> bool:
+    """Tell whether a gzip stream begins at `offset`, whatever the name of the file."""
+    with file.open("rb") as stream:
+        stream.seek(offset)
+        return stream.read(2) == GZIP_MAGIC
+
+
+def inflated(file: Path, offset: int, path: Path) -> Iterator[bytes]:
+    """Yield the decompressed bytes of a gzip or zlib stream; gzip members may follow each other.
+
+    Parameters
+    ----------
+    file : Path
+        Where the stream is stored.
+    offset : int
+        Its first byte.
+    path : Path
+        The image, for messages.
+
+    Raises
+    ------
+    ImageError
+        RV202: the stream breaks off, or its checksum is wrong.
+    """
+    inflate, total = zlib.decompressobj(zlib.MAX_WBITS | 32), 0
+    try:
+        for chunk in chunks(file, offset):
+            piece = inflate.decompress(chunk)
+            while inflate.eof and inflate.unused_data.startswith(GZIP_MAGIC):
+                rest, inflate = inflate.unused_data, zlib.decompressobj(zlib.MAX_WBITS | 32)
+                piece += inflate.decompress(rest)
+            total += len(piece)
+            yield piece
+    except zlib.error as error:
+        reason = f"damaged data after {total} decompressed bytes ({error})"
+        raise damaged("an intact compressed stream", reason, path) from error
+    if not inflate.eof:
+        found = f"the stream breaks off after {total} decompressed bytes"
+        raise damaged("a compressed stream with its end", found, path)

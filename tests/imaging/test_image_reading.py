@@ -1,0 +1,161 @@
+"""Images and masks come back as they were written, in every format."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from imaging_grids import COSINE, SINE, on_grid
+
+from radiomics_vert.imaging import (
+    Image,
+    LabelMap,
+    file_digest,
+    read_geometry,
+    read_image,
+    read_label_map,
+    require_finite,
+)
+
+FORMATS = ["a.nii", "a.nii.gz", "a.nrrd", "a.nhdr", "a.mha", "a.mhd"]
+
+
+@pytest.mark.parametrize("compressed", [True, False])
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_keeps_voxels_and_grid(
+    folder: Path, intensities: np.ndarray, name: str, compressed: bool
+) -> None:
+    sitk.WriteImage(on_grid(intensities), name, useCompression=compressed)
+    image = read_image(name)
+    assert isinstance(image, Image)
+    assert image.source == name
+    np.testing.assert_array_equal(image.array(), intensities)
+    grid = read_geometry(name)
+    assert grid.size == (7, 8, 9)
+    np.testing.assert_allclose(grid.spacing, (0.5, 1.25, 3.0), rtol=1e-6)
+    np.testing.assert_allclose(grid.origin, (-10, 20, -300), rtol=1e-6)
+    np.testing.assert_allclose(grid.direction, (1, 0, 0, 0, COSINE, -SINE, 0, SINE, COSINE), atol=1e-6)
+    assert grid == image.geometry
+
+
+def test_the_voxels_of_an_image_cannot_be_written(folder: Path, intensities: np.ndarray) -> None:
+    sitk.WriteImage(on_grid(intensities), "a.nii")
+    with pytest.raises(ValueError, match="read-only"):
+        read_image("a.nii").array()[0, 0, 0] = 1
+
+
+def test_the_qform_counts_when_the_sform_is_unset(folder: Path, intensities: np.ndarray) -> None:
+    sitk.WriteImage(on_grid(intensities), "a.nii")
+    whole = read_geometry("a.nii")
+    content = bytearray(Path("a.nii").read_bytes())
+    content[254:256] = struct.pack("<h", 0)  # sform_code
+    content[280:328] = bytes(48)  # the sform itself
+    Path("b.nii").write_bytes(content)
+    assert read_geometry("b.nii").matches(whole)
+
+
+def test_one_volume_stored_as_four_dimensions_is_three_dimensional(
+    folder: Path, intensities: np.ndarray
+) -> None:
+    sitk.WriteImage(sitk.JoinSeries([on_grid(intensities)]), "a.nrrd")
+    image = read_image("a.nrrd")
+    np.testing.assert_array_equal(image.array(), intensities)
+    assert image.geometry == read_geometry("a.nrrd")
+    assert image.geometry.size == (7, 8, 9)
+
+
+def test_a_gzip_file_of_two_members_is_complete(folder: Path, intensities: np.ndarray) -> None:
+    sitk.WriteImage(on_grid(intensities), "a.nii")
+    plain = Path("a.nii").read_bytes()
+    Path("b.nii.gz").write_bytes(gzip.compress(plain[:700]) + gzip.compress(plain[700:]))
+    np.testing.assert_array_equal(read_image("b.nii.gz").array(), intensities)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int16, np.int32, np.int64, np.float32, np.float64])
+def test_masks_of_every_number_type_become_16_bit_labels(
+    folder: Path, labels: np.ndarray, kind: type[np.generic]
+) -> None:
+    sitk.WriteImage(on_grid(labels.astype(kind)), "m.nrrd")
+    mask = read_label_map("m.nrrd")
+    assert isinstance(mask, LabelMap)
+    assert mask.array().dtype == np.uint16
+    np.testing.assert_array_equal(mask.array(), labels)
+
+
+def test_labels_above_16_bits_are_kept(folder: Path, labels: np.ndarray) -> None:
+    sitk.WriteImage(on_grid(labels.astype(np.float64) * 20000), "m.nrrd")
+    array = read_label_map("m.nrrd").array()
+    assert array.dtype == np.uint32
+    assert sorted(np.unique(array)) == [0, 40000, 100000]
+
+
+def test_the_largest_16_bit_label_stays_16_bits(folder: Path, labels: np.ndarray) -> None:
+    sitk.WriteImage(on_grid(np.where(labels == 5, 65535, 0).astype(np.int32)), "m.nrrd")
+    array = read_label_map("m.nrrd").array()
+    assert (array.dtype, array.max()) == (np.uint16, 65535)
+
+
+@pytest.mark.parametrize("name", ["a.nii", "a.nii.gz", "a.nrrd"])
+def test_finite_fractions_are_kept(folder: Path, intensities: np.ndarray, name: str) -> None:
+    sitk.WriteImage(on_grid(intensities / np.float32(8)), name)
+    require_finite(name)
+    np.testing.assert_array_equal(read_image(name).array(), intensities / np.float32(8))
+
+
+def test_the_digest_is_the_sha256_of_the_file(folder: Path, intensities: np.ndarray) -> None:
+    sitk.WriteImage(on_grid(intensities), "a.nrrd")
+    assert file_digest("a.nrrd") == hashlib.sha256(Path("a.nrrd").read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize(("header", "data"), [("a.mhd", "a.raw"), ("a.nhdr", "a.raw")])
+def test_the_digest_of_a_detached_header_includes_its_data(
+    folder: Path, intensities: np.ndarray, header: str, data: str
+) -> None:
+    sitk.WriteImage(on_grid(intensities), header, useCompression=False)
+    both = Path(header).read_bytes() + Path(data).read_bytes()
+    assert file_digest(header) == hashlib.sha256(both).hexdigest()
+    changed = bytearray(Path(data).read_bytes())
+    changed[10] ^= 1
+    Path(data).write_bytes(changed)
+    assert file_digest(header) != hashlib.sha256(both).hexdigest()
+
+
+def test_itk_says_nothing_on_the_terminal(
+    folder: Path, intensities: np.ndarray, capfd: pytest.CaptureFixture[str]
+) -> None:
+    sitk.WriteImage(on_grid(intensities), "a.nii")
+    content = bytearray(Path("a.nii").read_bytes())
+    content[80:84] = struct.pack("<f", 9.0)  # pixdim contradicts the sform: ITK warns
+    Path("a.nii").write_bytes(content)
+    loud = sitk.ProcessObject.GetGlobalWarningDisplay()
+    sitk.ReadImage("a.nii")
+    assert "WARNING" in capfd.readouterr().err
+    read_image("a.nii")
+    assert capfd.readouterr().err == ""
+    assert sitk.ProcessObject.GetGlobalWarningDisplay() == loud
+
+
+@pytest.mark.data
+def test_one_image_in_48_orientations_is_one_image(real_data: Path) -> None:
+    files = sorted((real_data / "nasty_nifti" / "orientation48").glob("*.nii.gz"))
+    assert len(files) == 48
+    reference = read_image(real_data / "nasty_nifti" / "orientation48" / "LPS.nii.gz")
+    centres = set()
+    for file in files:
+        image = read_image(file)
+        low, high = image.geometry.corners().min(axis=0), image.geometry.corners().max(axis=0)
+        centres.add(tuple(np.round((low + high) / 2, 2)))
+        assert sorted(image.geometry.size) == sorted(reference.geometry.size)
+    assert len(centres) == 1
+
+
+@pytest.mark.data
+def test_a_float64_mask_of_a_real_scan_is_accepted(real_data: Path) -> None:
+    mask = read_label_map(real_data / "mri_sct" / "t2_seg-manual_labeled.nii.gz")
+    assert mask.array().dtype == np.uint16
+    assert sorted(np.unique(mask.array())) == [0, 2, 3, 4, 5]
