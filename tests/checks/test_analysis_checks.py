@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from radiomics_vert.checks import check_dataset, check_features
+from radiomics_vert.dataset import Dataset
+from radiomics_vert.extraction import IDENTITY, FeatureTable
+
+
+def features(n=4, failed=0, grey_levels=40, hole=False):
+    identity = {name: [f"{name}{i}" for i in range(n)] for name in IDENTITY} | {"sequence": ["CT"] * n}
+    values = pd.DataFrame(identity).assign(original_glcm_Contrast=np.arange(n, dtype=float))
+    if hole:
+        values.loc[0, "original_glcm_Contrast"] = np.nan
+    reason = {
+        "code": "RV302",
+        "title": "t",
+        "expected": "e",
+        "found": "one value",
+        "where": "w",
+        "remedy": "r",
+    }
+    failure = dict.fromkeys(IDENTITY, "x") | reason
+    failures = pd.DataFrame([failure] * failed, columns=list(failure))
+    diagnostics = pd.DataFrame({"case_id": values["case_id"], "grey_levels": grey_levels})
+    return FeatureTable(values, failures, diagnostics, n + failed)
+
+
+def dataset(patients_per_class=(12, 12), constant=False):
+    n = sum(patients_per_class)
+    index = pd.Index([f"u{i}" for i in range(n)])
+    X = pd.DataFrame({"a": np.zeros(n) if constant else np.arange(n)}, index=index)
+    y = pd.Series([0] * patients_per_class[0] + [1] * patients_per_class[1], index=index)
+    info = pd.DataFrame({"subject_id": index, "level": "L1"}, index=index)
+    audit = pd.DataFrame(columns=["unit", "subject_id", "level", "sequence", "code", "reason"])
+    return Dataset(X, y, pd.Series(index, index=index), X[[]], audit, info, "o", "p", "n")
+
+
+def codes(findings):
+    return [(finding.code, finding.severity, len(finding.cases)) for finding in findings]
+
+
+def test_good_tables_have_no_finding():
+    assert check_features(features()) == []
+    assert check_dataset(dataset()) == []
+
+
+def test_failures_and_holes_are_found():
+    assert codes(check_features(features(failed=2))) == [("RV302", "error", 2)]
+    assert codes(check_features(features(hole=True))) == [("RV309", "note", 1)]
+
+
+def test_grey_levels_outside_the_useful_range_are_found():
+    assert codes(check_features(features(grey_levels=15))) == [("RV305", "warning", 4)]
+    assert codes(check_features(features(grey_levels=257))) == [("RV305", "warning", 4)]
+    assert check_features(features(grey_levels=16)) == []
+
+
+def test_small_classes_are_found():
+    assert codes(check_dataset(dataset((12, 4)))) == [("RV502", "error", 0)]
+    assert codes(check_dataset(dataset((12, 7)))) == [("RV406", "warning", 0)]
+
+
+def test_constant_features_are_found():
+    assert codes(check_dataset(dataset(constant=True))) == [("RV503", "note", 1)]

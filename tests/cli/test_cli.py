@@ -1,0 +1,102 @@
+"""The command line, as a user meets it: output, errors, exit codes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests_support import edit
+
+
+def call(*arguments, folder=None):
+    """Run the installed command in its own process."""
+    return subprocess.run(
+        [sys.executable, "-m", "radiomics_vert", *map(str, arguments)],
+        capture_output=True, text=True, cwd=folder, check=False,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    """A feature table that was made elsewhere: 40 patients, one informative feature."""
+    rng = np.random.default_rng(3)
+    patients = np.repeat([f"P{i:02d}" for i in range(40)], 2)
+    target = np.repeat(rng.integers(0, 2, 40), 2)
+    frame = pd.DataFrame({"ID": patients, "Target": target})
+    frame["informative"] = target * 1.5 + rng.normal(size=80)
+    for i in range(5):
+        frame[f"noise_{i}"] = rng.normal(size=80)
+    path = tmp_path_factory.mktemp("table") / "table.csv"
+    frame.to_csv(path, index=False)
+    return path
+
+
+def test_init_then_check_tells_what_is_missing(tmp_path):
+    done = call("init", "mine", folder=tmp_path)
+    assert done.returncode == 0
+    assert "radiomics-vert check" in done.stdout
+    done = call("check", "mine/study.yaml", folder=tmp_path)
+    assert done.returncode == 1
+    assert "RV101" in done.stdout
+    assert "P001" in done.stdout
+    again = call("init", "mine", folder=tmp_path)
+    assert again.returncode == 2
+    assert "nothing was overwritten" in again.stderr
+
+
+def test_run_ends_with_three_sentences_and_the_report(small_study):
+    done = call("run", small_study, "--quiet")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.strip().splitlines()
+    assert len(lines) == 5
+    assert lines[-1].endswith("report.html")
+    assert "not a diagnostic device" in lines[-2]
+    log = (small_study / "results" / "run.log").read_text()
+    assert "never computed" in log
+    again = call("extract", small_study, "--quiet")
+    assert again.returncode == 0
+    assert "never computed" not in (small_study / "results" / "run.log").read_text()
+
+
+def test_bad_settings_end_with_code_2_and_no_traceback(small_study):
+    edit(small_study / "study.yaml", "covariates", "covariate")
+    done = call("check", small_study)
+    assert done.returncode == 2
+    assert "did you mean `covariates`?" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_table_goes_through_analyze_validate_and_report(table, tmp_path):
+    roles = ["--features", table, "--outcome", "Target", "--positive", "1", "--group", "ID"]
+    done = call("analyze", *roles, "-o", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    done = call("validate", *roles, "-o", tmp_path / "out", "--repeats", 2, "-q")
+    assert done.returncode == 0, done.stderr
+    association = pd.read_csv(tmp_path / "out" / "results" / "association_features.csv")
+    assert association.loc[association["p_adjusted"] < 0.05, "feature"].tolist() == ["informative"]
+    metrics = pd.read_csv(tmp_path / "out" / "results" / "validation_metrics.csv")
+    assert metrics.loc[metrics["metric"] == "auc", "estimate"].item() > 0.7
+    done = call("report", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out" / "report.html").is_file()
+
+
+def test_a_table_without_roles_is_explained(table):
+    done = call("analyze", "--features", table)
+    assert done.returncode == 2
+    assert "no --outcome, no --positive, no --group" in done.stderr
+
+
+def test_neither_study_nor_table_is_explained():
+    done = call("validate")
+    assert done.returncode == 2
+    assert "neither" in done.stderr
+
+
+def test_schemes_and_versions_are_listed():
+    assert "totalsegmentator" in call("schemes").stdout
+    assert "pyradiomics" in call("versions").stdout

@@ -1,0 +1,131 @@
+"""One study from images to report, on the small synthetic cohort."""
+
+from __future__ import annotations
+
+import filecmp
+import json
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from radiomics_vert.errors import RadiomicsVertError, ReportError
+from radiomics_vert.results import Result
+from radiomics_vert.study import Run, load_results, load_study, result_sentences
+from tests_support import edit
+
+
+@pytest.fixture(scope="module")
+def finished(small_cohort, tmp_path_factory):
+    """Run the study once for the tests that only look."""
+    from conftest import SMALL_PARAMETERS, SMALL_STUDY
+
+    folder = tmp_path_factory.mktemp("finished")
+    (folder / "cohort").symlink_to(small_cohort, target_is_directory=True)
+    (folder / "study.yaml").write_text(SMALL_STUDY)
+    (folder / "small.yaml").write_text(SMALL_PARAMETERS)
+    run = Run(load_study(folder))
+    run.run()
+    return run
+
+
+def test_every_stage_leaves_its_files(finished):
+    output = finished.study.output
+    kinds = {result.kind for result in load_results(output / "results")}
+    assert kinds == {
+        "study", "cohort", "flow", "checks_extraction", "checks_dataset", "extraction", "table_one",
+        "association", "values", "validation", "provenance",
+    }  # fmt: skip
+    assert (output / "report.html").stat().st_size > 50_000
+    assert "synthetic" in (output / "report.html").read_text("utf-8").lower()
+
+
+def test_values_and_failures_add_up(finished):
+    table = finished.study.load_features()
+    clinical = pd.read_csv(finished.study.folder / "cohort" / "clinical.csv")
+    assert len(table.values) + len(table.failures) == table.n_cases == len(clinical)
+
+
+def test_the_flow_loses_nobody(finished):
+    flow = Result.load(finished.study.results, "flow").frame()
+    steps = flow.set_index("step")
+    before = steps.loc["vertebrae with features"]
+    assert before["entered"] - before["left"] == steps.loc["vertebrae analysed", "entered"]
+    masks = steps.loc["vertebrae in the masks"]
+    assert masks["entered"] - masks["left"] == steps.loc["features computed", "entered"]
+    assert masks["left"] > 0, "the masks hold unfractured neighbours that are not measured"
+
+
+def test_sentences_carry_the_numbers_of_the_tables(finished):
+    sentences = result_sentences(finished.study.results)
+    metrics = Result.load(finished.study.results, "validation").frame()
+    auc = metrics[(metrics["metric"] == "auc") & (metrics["feature_set"] == "features")]["estimate"].item()
+    assert len(sentences) == 3
+    assert f"{auc:.2f}" in " ".join(sentences)
+
+
+def test_covariates_are_a_model_of_their_own(finished):
+    metrics = Result.load(finished.study.results, "validation").frame()
+    assert set(metrics["feature_set"]) == {"features", "covariates", "features + covariates"}
+
+
+def test_provenance_separates_the_run_from_the_result(finished):
+    facts = json.loads((finished.study.output / "provenance.json").read_text("utf-8"))
+    assert facts["reproducible"]["settings_digest"] == finished.study.settings_digest
+    assert facts["reproducible"]["versions"]["numpy"]
+    assert {"time", "host", "seconds_extract"} <= set(facts["run"])
+    html = (finished.study.output / "report.html").read_text("utf-8")
+    assert facts["run"]["time"] not in html
+    assert facts["run"]["host"] not in html
+    assert str(finished.study.folder) not in html
+
+
+def test_a_second_run_gives_the_same_bytes_with_other_workers(finished, tmp_path):
+    first = finished.study.output
+    kept = tmp_path / "first"
+    shutil.copytree(first, kept)
+    shutil.rmtree(first)
+    shutil.rmtree(finished.study.folder / ".rv-cache")
+    Run(load_study(finished.study.folder), workers=2).run()
+    files = sorted(path.relative_to(kept) for path in kept.rglob("*") if path.is_file())
+    assert len(files) > 25
+    _, different, missing = filecmp.cmpfiles(kept, first, map(str, files), shallow=False)
+    assert missing == []
+    assert set(different) <= {"provenance.json"}
+
+
+def test_check_collects_faults_of_all_files(small_study):
+    edit(small_study / "study.yaml", "covariates: [age, sex]", "covariates: [age, weight]")
+    edit(small_study / "small.yaml", "binWidth: 25", "binWith: 25")
+    with pytest.raises(RadiomicsVertError) as error:
+        Run(load_study(small_study)).check()
+    told = {problem.code: problem for problem in error.value.problems}
+    assert set(told) == {"RV303", "RV103"}
+    assert "'weight'" in told["RV103"].expected
+    assert "binWidth" in str(told["RV303"])
+
+
+def test_an_unusable_scan_becomes_a_row_with_a_reason(small_study):
+    cohort = small_study / "cohort"
+    target = cohort.resolve()
+    cohort.unlink()
+    shutil.copytree(target, cohort)
+    rows = pd.read_csv(cohort / "images.csv")
+    (cohort / rows.loc[0, "image"]).unlink()
+    run = Run(load_study(small_study))
+    findings = run.check()
+    assert [f.code for f in findings if f.severity == "error"] == ["RV101"]
+    table = run.extract()
+    assert list(table.failures["code"]) == ["RV101"]
+    assert table.failures["subject_id"].item() == rows.loc[0, "subject_id"]
+    flow = {result.kind: result for result in run.analyze()}["flow"]
+    assert flow.frame("excluded").iloc[0]["code"] == "RV101"
+
+
+def test_a_stage_without_the_one_before_says_what_to_run(small_study):
+    with pytest.raises(ReportError, match="radiomics-vert extract") as error:
+        Run(load_study(small_study)).analyze()
+    assert error.value.problems[0].code == "RV701"
+    with pytest.raises(ReportError, match="radiomics-vert analyze"):
+        load_results(Path(small_study / "results" / "results"))
