@@ -250,7 +250,7 @@ def clustered_proportion(
     share, count = hits.mean(), len(sizes)
     # Whole numbers, so that equal shares in all patients give exactly zero.
     deviations = hits.size * sums - hits.sum() * sizes
-    if count < 2 or not deviations.any():
+    if not deviations.any():
         low, high = binomial_limits(np.array([share]), np.array([count]), confidence)
     else:
         error = np.sqrt(count / (count - 1) * np.square(deviations).sum()) / hits.size**2

@@ -211,6 +211,21 @@ def test_families_are_summed_up(study):
     assert families["n_significant_05"].sum() == (result.frame()["p_adjusted"] < 0.05).sum() >= 3
 
 
+@pytest.mark.parametrize(("patients", "count"), [(5, 0), (6, 1)])
+def test_significance_is_counted_at_five_percent(make_dataset, patients, count):
+    # Perfect separation of k against k patients has p = 2 / 2^k: 0.0625 for 5, 0.03125 for 6.
+    y = np.repeat([0, 1], patients)
+    result = associate(make_dataset({"f": y + np.linspace(0, 0.1, len(y))}, y, range(len(y))))
+    assert result.frame("families")["n_significant_05"].item() == count
+
+
+def test_best_of_a_family_may_be_lower_in_the_positive_class(make_dataset):
+    y = np.array([0, 0, 0, 1, 1, 1])
+    X = {"weak": [1, 2, 5, 3, 4, 6.0], "strong": [9, 8, 4, 5, 3, 2.0]}
+    best = associate(make_dataset(X, y, range(6))).frame("families").iloc[0]
+    assert (best["best_feature"], best["best_estimate"]) == ("strong", pytest.approx(1 / 9))
+
+
 def test_a_family_without_a_testable_feature_has_no_best(make_dataset):
     result = associate(make_dataset({"a": [1.0, 1, 1, 1]}, [1, 1, 0, 0], "abcd"))
     row = result.frame("families").iloc[0]

@@ -62,7 +62,8 @@ def test_copies_within_patients_do_not_narrow_the_interval_and_features_stand_al
 
 def test_no_spread_within_the_classes_has_no_hedges_g():
     positive = np.array([1, 1, 0, 0]) == 1
-    effect = hedges_g(np.array([[0.3, 0.3, 0.1, 0.1], [1e9 + 0.3] * 4]), positive, np.arange(4))
+    rounding = [0.1 + 0.2, 0.3, 0.1, 0.1]  # the first two differ in the last bit
+    effect = hedges_g(np.array([[0.3, 0.3, 0.1, 0.1], rounding]), positive, np.arange(4))
     assert np.isnan(effect).all()
 
 

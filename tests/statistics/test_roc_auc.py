@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import astuple
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -79,6 +81,15 @@ def test_one_vertebra_per_patient_is_delong(seed):
     estimate, variance = delong(y, scores)
     assert auc.estimate == pytest.approx(estimate, rel=1e-13)
     assert auc.standard_error == pytest.approx(np.sqrt(variance), rel=1e-12)
+
+
+def test_one_vertebra_per_patient_is_delong_of_proc():
+    golden = json.loads((Path(__file__).parents[1] / "golden" / "delong_proc.json").read_text("utf-8"))
+    i = np.arange(1, 61)
+    y = (i % 3 == 0).astype(int)
+    auc = clustered_auc(y, (37 * i) % 61 + 15 * y, i)
+    assert auc.estimate == pytest.approx(golden["auc"], rel=1e-13)
+    assert auc.standard_error**2 == pytest.approx(golden["delong_variance"], rel=1e-13)
 
 
 @pytest.mark.parametrize("seed", range(5))

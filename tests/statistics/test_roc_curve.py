@@ -101,6 +101,12 @@ def test_band_at_one_point_agrees_with_the_binomial_spread_of_the_cases():
     assert band["tpr_high"].item() == pytest.approx(0.6 + half, abs=0.008)
 
 
+def test_every_draw_holds_both_classes():
+    # Drawn at large, one in eight draws of these four patients would lack a class.
+    band = roc_band([1, 1, 0, 0], [3.0, 1.0, 2.0, 0.0], list("abcd"), seed=0, n_boot=300)
+    assert band.notna().all(axis=None)
+
+
 def test_band_of_perfect_separation_is_not_empty():
     y = np.repeat([1, 0], 30)
     groups = np.repeat(np.arange(30), 2)  # 15 patients per class
