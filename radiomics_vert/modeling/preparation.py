@@ -126,7 +126,7 @@ class NearConstantFilter(_TrainingFilter):
         AnalysisError
             RV503 when no feature is left.
         """
-        values = validate_data(self, X, dtype=np.float64)
+        values = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
         ordered = np.sort(values.T, axis=1)
         spread = ordered[:, -1] - ordered[:, 0]
         magnitude = np.maximum(np.abs(ordered[:, 0]), np.abs(ordered[:, -1]))
