@@ -18,7 +18,7 @@ __all__ = [
     "Step",
     "builtin_params",
     "extract",
-    "parity",
     "params_folder",
+    "parity",
     "read_params",
 ]

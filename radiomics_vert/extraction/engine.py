@@ -131,8 +131,10 @@ def compute_steps(
             if key not in prepared:
                 prepared[key] = _prepare_or_problem(volumes, label, box, step.settings, where)
             region = prepared[key]
-            failed = isinstance(region, Problem)
-            outcome = Outcome(problem=region) if failed else _compute(region, step, where)
+            if isinstance(region, Problem):
+                outcome = Outcome(problem=region)
+            else:
+                outcome = _compute(region, step, where)
         yield step, outcome
 
 
@@ -203,7 +205,7 @@ def _resegment(image: sitk.Image, mask: np.ndarray, settings: Mapping[str, Any],
                 "units (CT: Hounsfield), or widen resegmentRange",
             )
         ) from None
-    return sitk.GetArrayFromImage(kept) == 1
+    return np.asarray(sitk.GetArrayFromImage(kept) == 1)
 
 
 def _compute(region: Region, step: Step, where: str) -> Outcome:
@@ -218,7 +220,7 @@ def _compute(region: Region, step: Step, where: str) -> Outcome:
                 values |= _image_values(region, step, name, image, diagnostics, where)
     except ExtractionError as error:
         return Outcome(problem=error.problems[0])
-    except Exception as error:  # noqa: BLE001 - one failing region must not end the study
+    except Exception as error:  # one failing region must not end the study
         return Outcome(problem=_failed(step, error, where))
     finite = {name: value if isfinite(value) else float("nan") for name, value in values.items()}
     return Outcome(finite, diagnostics)

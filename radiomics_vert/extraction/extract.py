@@ -12,6 +12,8 @@ from itertools import chain, groupby
 from pathlib import Path
 from typing import Any
 
+from threadpoolctl import threadpool_limits
+
 from radiomics_vert import parallel
 from radiomics_vert.cohort import Case, Cohort, Scan, load_vertebrae
 from radiomics_vert.errors import ImageError, Problem, RadiomicsVertError
@@ -127,8 +129,9 @@ def extract(
     chosen = _by_sequence(cohort, params)
     engine = engine_version()
     plan = Plan(Cache(cache) if cache is not None else None, engine)
-    for scan, cases in groupby(cohort.cases, key=lambda case: case.scan):
-        plan.add(scan, tuple(cases), chosen)
+    for _, group in groupby(cohort.cases, key=lambda case: case.scan.scan_id):
+        cases = tuple(group)
+        plan.add(cases[0].scan, cases, chosen)
     run = partial(_run, store=plan.store, engine=engine)
     works = _split(plan.works, parallel.resolve_workers(n_jobs))
     found = chain.from_iterable(parallel.run(run, works, n_jobs=n_jobs, progress=progress))
@@ -193,11 +196,13 @@ def _run(work: Work, *, store: Cache | None, engine: Engine) -> list[tuple[tuple
     except RadiomicsVertError as error:
         return [((case.case_id, ""), Outcome(problem=error.problems[0])) for case, _ in work.parts]
     found = []
-    for case, steps in work.parts:
-        for step, outcome in compute_steps(volumes, case.label, case.box, steps, case.case_id):
-            if store:
-                store.store(Ingredients.of(case, step, engine), case, step, outcome)
-            found.append(((case.case_id, step.name), outcome))
+    # The last bit of a matrix product can depend on the number of threads, and so on the workers.
+    with threadpool_limits(limits=1):
+        for case, steps in work.parts:
+            for step, outcome in compute_steps(volumes, case.label, case.box, steps, case.case_id):
+                if store:
+                    store.store(Ingredients.of(case, step, engine), case, step, outcome)
+                found.append(((case.case_id, step.name), outcome))
     return found
 
 

@@ -14,7 +14,7 @@ import pywt
 import SimpleITK as sitk
 from radiomics import imageoperations
 
-from radiomics_vert.extraction.grid import Grid, Span
+from radiomics_vert.extraction.grid import Grid, Span, crop
 from radiomics_vert.extraction.params import Step
 
 # The recursive Gaussian of ITK remembers; what lies further away than this many sigma changes no
@@ -63,7 +63,7 @@ def _local(grid: Grid, span: Span, step: Step, margin: np.ndarray) -> Filtered:
     """Filter a block whose margin ends at the image's border, as the filter on the whole image does."""
     start, stop = np.maximum(span[0] - margin, 0), np.minimum(span[1] + margin, grid.size)
     for name, image in _run(grid.image(start, stop), step):
-        yield name, _crop(image, span[0] - start, span[1] - start)
+        yield name, crop(image, span[0] - start, span[1] - start)
 
 
 def _wavelet(grid: Grid, span: Span, step: Step) -> Filtered:
@@ -76,7 +76,7 @@ def _wavelet(grid: Grid, span: Span, step: Step) -> Filtered:
     odd = (span[1] - span[0] + 2 * margin) % 2
     start, stop = span[0] - margin, span[1] + margin + odd
     for name, image in _run(_periodic(grid, start, stop), step):
-        yield name, _crop(image, margin, margin + span[1] - span[0])
+        yield name, crop(image, margin, margin + span[1] - span[0])
 
 
 def _periodic(grid: Grid, start: np.ndarray, stop: np.ndarray) -> sitk.Image:
@@ -110,7 +110,7 @@ def _pointwise(grid: Grid, span: Span, step: Step) -> Filtered:
     extremum = max(loaded.max(), loaded.min(), key=lambda value: abs(float(value)))
     framed = np.concatenate([voxels, np.full_like(voxels[:1], extremum)])
     for name, image in _run(sitk.GetImageFromArray(framed), step):
-        kept = _crop(image, np.zeros(3, int), span[1] - span[0])
+        kept = crop(image, np.zeros(3, int), span[1] - span[0])
         kept.CopyInformation(block)
         yield name, kept
 
@@ -119,10 +119,6 @@ def _run(block: sitk.Image, step: Step) -> Filtered:
     function: Callable[..., Any] = getattr(imageoperations, f"get{step.image_type}Image")
     for image, name, _ in function(block, None, **step.settings):
         yield name, image
-
-
-def _crop(image: sitk.Image, start: np.ndarray, stop: np.ndarray) -> sitk.Image:
-    return sitk.RegionOfInterest(image, [int(n) for n in stop - start], [int(n) for n in start])
 
 
 _FILTERS: dict[str, Callable[[Grid, Span, Step], Filtered]] = {

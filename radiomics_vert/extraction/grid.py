@@ -26,14 +26,17 @@ Span = tuple[np.ndarray, np.ndarray]
 class Grid(Protocol):
     """A working image that hands out blocks of itself."""
 
-    size: np.ndarray
-    """Voxels along x, y, z of the whole working image."""
+    @property
+    def size(self) -> np.ndarray:
+        """Voxels along x, y, z of the whole working image."""
 
-    spacing: np.ndarray
-    """Millimetres along x, y, z."""
+    @property
+    def spacing(self) -> np.ndarray:
+        """Millimetres along x, y, z."""
 
-    frame: Span
-    """The part whose voxels pyradiomics would load for this region."""
+    @property
+    def frame(self) -> Span:
+        """The part whose voxels pyradiomics would load for this region."""
 
     def image(self, start: np.ndarray, stop: np.ndarray) -> sitk.Image:
         """Return the voxels from `start` to `stop` (excluded), which must lie inside the grid."""
@@ -84,7 +87,7 @@ class NativeGrid:
 
     def image(self, start: np.ndarray, stop: np.ndarray) -> sitk.Image:
         """Return the voxels from `start` to `stop` (excluded)."""
-        return _block(self.volume, start, stop)
+        return crop(self.volume, start, stop)
 
     def mask(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the region as booleans, shape (z, y, x), and the index (x, y, z) of its first voxel."""
@@ -124,12 +127,12 @@ class ResampledGrid:
     @property
     def ratio(self) -> np.ndarray:
         """Old spacing / new spacing."""
-        return np.array(self.labels.GetSpacing()) / self.spacing
+        return np.asarray(np.array(self.labels.GetSpacing()) / self.spacing)
 
     @property
     def size(self) -> np.ndarray:
         """Voxels along x, y, z of the whole resampled image."""
-        return np.ceil(np.array(self.labels.GetSize()) * self.ratio).astype(int)
+        return np.asarray(np.ceil(np.array(self.labels.GetSize()) * self.ratio).astype(int))
 
     @property
     def frame(self) -> Span:
@@ -147,7 +150,7 @@ class ResampledGrid:
             size = np.array(source.GetSize())
             lower = np.floor(start / self.ratio).astype(int) - SPLINE_MARGIN
             upper = np.ceil(stop / self.ratio).astype(int) + SPLINE_MARGIN
-            source = _block(source, np.maximum(lower, 0), np.minimum(upper, size))
+            source = crop(source, np.maximum(lower, 0), np.minimum(upper, size))
         return self._resample(source, start, stop, interpolator)
 
     def mask(self) -> tuple[np.ndarray, np.ndarray]:
@@ -173,7 +176,8 @@ class ResampledGrid:
         resampler.SetSize((stop - start).tolist())
         resampler.SetOutputPixelType(source.GetPixelID())
         resampler.SetInterpolator(interpolator)
-        return resampler.Execute(source)
+        resampled: sitk.Image = resampler.Execute(source)
+        return resampled
 
 
 def make_grid(
@@ -220,6 +224,8 @@ def _interpolator(name: str | int) -> int:
     return int(getattr(sitk, name)) if isinstance(name, str) else int(name)
 
 
-def _block(volume: sitk.Image, start: np.ndarray, stop: np.ndarray) -> sitk.Image:
+def crop(volume: sitk.Image, start: np.ndarray, stop: np.ndarray) -> sitk.Image:
+    """Return the voxels from `start` to `stop` (excluded; x, y, z) as an image of its own."""
     size = [int(extent) for extent in stop - start]
-    return sitk.RegionOfInterest(volume, size, [int(index) for index in start])
+    cropped: sitk.Image = sitk.RegionOfInterest(volume, size, [int(index) for index in start])
+    return cropped

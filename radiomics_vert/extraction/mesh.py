@@ -119,7 +119,7 @@ def _vertices(mask: np.ndarray) -> np.ndarray:
 
 def _planar(lattice: np.ndarray, between: float, along: float) -> float:
     """Return the largest in-plane distance; planes, rows and points of a row are the lattice's axes."""
-    filled = lattice.any(axis=2)
+    filled = np.asarray(lattice.any(axis=2))
     first = lattice.argmax(axis=2)
     last = lattice.shape[2] - 1 - lattice[:, :, ::-1].argmax(axis=2)
     largest = 0.0

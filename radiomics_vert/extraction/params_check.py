@@ -175,7 +175,7 @@ def _consistency(content: Mapping[str, Any], where: str) -> Iterator[Problem]:
 
 
 def _plane(settings: Mapping[str, Any], spacing: list[float], where: str) -> Iterator[Problem]:
-    """The slice axis is found per scan; then the file can only say 'in-plane a, slices untouched'."""
+    """Check the spacing where the slice axis is found per scan: the file can only say 'in-plane a, 0'."""
     if not settings.get("force2D") or settings.get("force2Ddimension") is not None:
         return
     in_plane = [value for value in spacing if value != 0]

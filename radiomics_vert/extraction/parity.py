@@ -53,14 +53,16 @@ def parity(
         values; empty otherwise).
     """
     rows = []
-    for scan, group in groupby(_draw(cohort.cases, sample, seed), key=lambda case: case.scan):
+    for _, group in groupby(_draw(cohort.cases, sample, seed), key=lambda case: case.scan.scan_id):
+        cases = list(group)
+        scan = cases[0].scan
         own = params if isinstance(params, ExtractionParams) else params.get(scan.sequence)
         if own is None:
             continue
         volumes = Volumes(read_image(scan.image).volume, load_vertebrae(scan).volume)
         spacing = volumes.image.GetSpacing()
         steps = tuple(fit_to_scan(step, spacing, scan.scan_id) for step in own.steps())
-        rows += [_compare(volumes, case, steps) for case in group]
+        rows += [_compare(volumes, case, steps) for case in cases]
     columns = ["case_id", "sequence", "values", "largest_relative_difference", "feature", "problem"]
     return pd.DataFrame(rows, columns=columns)
 

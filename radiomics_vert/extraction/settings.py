@@ -50,8 +50,8 @@ IGNORED = frozenset({"additionalInfo"})
 UNSUITABLE: dict[str, str] = {
     "label": "remove it: the label scheme says which labels are which vertebra",
     "label_channel": "remove it: masks are label maps with one value per voxel",
-    "correctMask": "remove it: image and mask must share one geometry, which is checked when they are read",
-    "geometryTolerance": "remove it: image and mask must share one geometry, which is checked when they are read",
+    "correctMask": "remove it: that image and mask share one geometry is checked when they are read",
+    "geometryTolerance": "remove it: that image and mask share one geometry is checked when they are read",
     "preCrop": "remove it: every image is cropped with the margin that keeps the values exact",
     "voxelSetting": "remove it: features are computed per vertebra, not per voxel",
     "voxelBased": "remove it: features are computed per vertebra, not per voxel",
