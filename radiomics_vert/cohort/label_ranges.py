@@ -41,7 +41,7 @@ def _expand(part: Any) -> list[int]:
     first = int(match[1])
     last = first if match[2] is None else int(match[2])
     if not (1 <= first <= MAX_LABEL and 1 <= last <= MAX_LABEL):
-        raise ValueError(f"label {part!r} lies outside 1 to {MAX_LABEL}")
+        raise ValueError(f"label {str(part).strip()} lies outside 1 to {MAX_LABEL}")
     step = 1 if last >= first else -1
     return list(range(first, last + step, step))
 
