@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from radiomics_vert.cohort import Cohort, duplicate_images, load_vertebrae, read_cohort
-from radiomics_vert.imaging import read_label_map
+from radiomics_vert.imaging import read_geometry, read_label_map
 
 pytestmark = pytest.mark.data
 
@@ -62,10 +62,22 @@ def test_bodies_of_totalsegmentator_agree_with_its_own_report(real_data: Path, t
     cohort = cohort_of(tmp_path, [row], scheme="totalsegmentator_vertebrae_pp")
     assert [str(case.level) for case in cohort.cases] == ["T12", "L1", "L2", "L3", "L4", "L5"]
     assert {case.scan.region for case in cohort.cases} == {"body"}
+    report = json.loads((files / "spine_report" / "spine_report.json").read_text())["results"]
+    for case in cohort.cases[1:]:
+        millilitres = case.voxels * read_geometry(case.scan.mask).voxel_volume / 1000
+        assert millilitres == pytest.approx(report[f"vertebrae_{case.level}_volume_ml"], abs=0.006)
+
+
+def test_a_scheme_of_the_other_direction_is_noticed(real_data: Path, tmp_path: Path) -> None:
+    files = real_data / "ct_totalsegmentator"
+    row = {
+        "subject_id": "ts",
+        "sequence": "CT",
+        "image": files / "example_ct.nii.gz",
+        "mask": files / "spine_report" / "totalseg_vertebrae_pp_refined.nii.gz",
+    }
     wrong = cohort_of(tmp_path, [row], scheme="totalsegmentator_v1")
     assert [refusal.problem.code for refusal in wrong.refused] == ["RV111"]
-    report = json.loads((files / "spine_report" / "spine_report.json").read_text())
-    assert report
 
 
 def test_hand_outlined_exams_with_a_mismatch_and_a_duplicate(real_data: Path, tmp_path: Path) -> None:
