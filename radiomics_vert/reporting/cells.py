@@ -9,7 +9,7 @@ import pandas as pd
 
 from radiomics_vert.reporting.inputs import column
 from radiomics_vert.reporting.nouns import Table, Text
-from radiomics_vert.reporting.wording import is_absent, plain, sentence_case, without_paths
+from radiomics_vert.reporting.wording import cell, is_absent, plain, sentence_case, without_paths
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -29,7 +29,7 @@ def printable(
     columns : mapping, optional
         Columns to show and their heads; default all, heads made readable. Absent columns are skipped.
     formats : mapping, optional
-        Formatter per column; default :func:`~radiomics_vert.reporting.wording.plain`.
+        Formatter per column; default :func:`~radiomics_vert.reporting.wording.cell`.
     most : int, optional
         Show the first rows only.
     """
@@ -37,7 +37,7 @@ def printable(
     shown = frame if most is None else frame.head(most)
     formats = formats or {}
     cells = {
-        head: [formats.get(name, plain)(value) for value in shown[name]]
+        head: [formats.get(name, cell)(value) for value in shown[name]]
         for name, head in heads.items()
         if name in frame
     }
@@ -80,17 +80,17 @@ def for_spreadsheets(frame: pd.DataFrame) -> pd.DataFrame:
     for position in range(frame.shape[1]):
         cells = frame.iloc[:, position]
         if not pd.api.types.is_numeric_dtype(cells):
-            safe.isetitem(position, [_safe(cell) for cell in cells])
+            safe.isetitem(position, [_safe(value) for value in cells])
     safe.columns = pd.Index([_safe(name) for name in frame.columns])
     return safe
 
 
-def _safe(cell: Any) -> Any:
-    if isinstance(cell, dict | list | tuple):
-        cell = plain(cell)
-    if not isinstance(cell, str):
-        return cell
-    text = without_paths(cell)
+def _safe(value: Any) -> Any:
+    if isinstance(value, dict | list | tuple):
+        value = plain(value)
+    if not isinstance(value, str):
+        return value
+    text = without_paths(value)
     return f"'{text}" if text.startswith(_FORMULA) and not _is_number(text) else text
 
 

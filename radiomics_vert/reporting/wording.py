@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
+from numbers import Real
 from typing import Any
 
 import pandas as pd
@@ -216,10 +218,10 @@ def sentence_case(name: str) -> str:
 
     Examples
     --------
-    >>> sentence_case("n_features"), sentence_case("AUC")
-    ('N features', 'AUC')
+    >>> sentence_case("n_features"), sentence_case("level_region"), sentence_case("AUC")
+    ('Number of features', 'Level region', 'AUC')
     """
-    words = str(name).replace("_", " ").strip()
+    words = re.sub("^n_", "number_of_", str(name)).replace("_", " ").strip()
     return words[:1].upper() + words[1:]
 
 
@@ -239,22 +241,37 @@ def without_paths(text: str) -> str:
 
 
 def plain(value: Any) -> str:
-    """Return any setting or cell as one line of text: mappings, lists, numbers, without paths.
+    """Return any setting as one line of text: mappings, lists, exact numbers, no absolute path.
 
     Examples
     --------
-    >>> plain({"folds": 5, "grid": [0.1, 1]}), plain(None), plain(True)
-    ('folds = 5; grid = 0.100, 1', '–', 'yes')
+    >>> plain({"folds": 5, "grid": {"C": [0.1, 1]}}), plain(None), plain(True), plain(-0.05)
+    ('folds: 5; grid (C: 0.1, 1)', '–', 'yes', '−0.05')
     """
-    if isinstance(value, dict):
-        return "; ".join(f"{key} = {plain(value[key])}" for key in value) or ABSENT
+    if isinstance(value, Mapping):
+        return "; ".join(_pair(str(name), part) for name, part in value.items()) or ABSENT
     if isinstance(value, list | tuple):
         return ", ".join(plain(part) for part in value) or ABSENT
     if is_absent(value):
         return ABSENT
-    if isinstance(value, str):
-        return without_paths(value)
-    try:
-        return number(value)
-    except (TypeError, ValueError):
-        return without_paths(str(value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Real):
+        return f"{float(value):.10g}".replace("-", "−")
+    return without_paths(str(value))
+
+
+def _pair(name: str, value: Any) -> str:
+    return f"{name} ({plain(value)})" if isinstance(value, Mapping) else f"{name}: {plain(value)}"
+
+
+def cell(value: Any) -> str:
+    """Return the cell of a result table: numbers with three significant digits, the rest as it is.
+
+    Examples
+    --------
+    >>> cell(0.12345), cell("CT"), cell(float("nan"))
+    ('0.123', 'CT', '–')
+    """
+    measured = isinstance(value, Real) and not isinstance(value, bool)
+    return number(value) if measured else plain(value)

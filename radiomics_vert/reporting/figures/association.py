@@ -78,7 +78,7 @@ def forest(features: pd.DataFrame, inputs: Inputs) -> Figure:
     return draw(
         paint,
         key="forest",
-        size=(7.4, 1.1 + 0.245 * len(rows)),
+        size=(8.2, 1.1 + 0.245 * len(rows)),
         caption=(
             f"Best features of each family. AUC with {inputs.level} interval, clustered by patient; "
             "right of 0.5: higher in "
@@ -117,13 +117,13 @@ def _forest_rows(axes: Axes, rows: pd.DataFrame, fdr: float) -> None:
 
 
 def _forest_frame(axes: Axes, rows: pd.DataFrame, names: tuple[str, str], level: str) -> None:
-    labels = [textwrap.shorten(readable(str(name)), 54, placeholder="…") for name in rows["feature"]]
+    labels = [textwrap.shorten(readable(str(name)), 66, placeholder="…") for name in rows["feature"]]
     axes.set_yticks(range(len(rows)), labels, fontsize=8)
     axes.set_ylim(len(rows) - 0.4, -0.6)
     values = np.concatenate([numeric(rows, n).dropna().to_numpy() for n in ("ci_low", "ci_high", "estimate")])
     reach = max(0.15, float(np.max(np.abs(values - 0.5), initial=0.0)) + 0.03)
     axes.set_xlim(max(-0.01, 0.5 - reach), min(1.01, 0.5 + reach))
-    axes.set_xlabel(f"AUC     ← higher in {names[0]}  |  higher in {names[1]} →", fontsize=8.5)
+    axes.set_xlabel(f"AUC:   ← higher in {names[0]}  |  higher in {names[1]} →", fontsize=8.5)
     axes.grid(axis="x")
     bare(axes)
     beside(axes, -0.95, f"AUC ({level} CI)", bold=True)
@@ -262,7 +262,7 @@ def strips(values: pd.DataFrame, order: Sequence[str], inputs: Inputs) -> Figure
         caption=(
             f"Values of leading features by class. Each point is one of the {inputs.unit[1]}; points "
             "of one patient share a colour and stand linked "
-            "above each other. Black bar and whiskers: median and quartiles."
+            "above each other. Bar and whiskers beside them: median and quartiles."
         ),
         judge=(
             "Look for overlap: where the two clouds overlap, this feature alone cannot tell the "

@@ -35,7 +35,7 @@ def section(inputs: Inputs) -> Section:
         *_failures(found),
         *_calibration(inputs),
         *_absent(inputs),
-        "No external validation is part of this report: performance at another hospital, scanner or "
+        "External validation: none is part of this report; performance at another hospital, scanner or "
         "protocol is unknown.",
     ]
     lead = Text(
@@ -99,13 +99,13 @@ def _sites(inputs: Inputs) -> str:
     sites = inputs.spec("study").get("sites")
     n = len(sites) if isinstance(sites, list | tuple) else sites
     if isinstance(n, int) and n > 1:
-        return f"{count(n, 'site')}: differences between sites may still confound features and classes."
+        return f"Sites: {number(n)}; differences between sites may still confound features and classes."
     if n == 1:
         return (
             "Single site: scanners, protocols and referral of one hospital; other hospitals may "
             "give other feature values."
         )
-    return "The number of sites is not recorded; read the results as those of a single site."
+    return "Sites: their number is not recorded; read the results as those of a single site."
 
 
 def _clustering(inputs: Inputs, found: Counts) -> list[str]:
@@ -146,7 +146,5 @@ def _absent(inputs: Inputs) -> list[str]:
     lines = [f"Not part of this run: {listing(absent, 9)}."] if absent else []
     untested = int(numeric(features, "estimate").isna().sum()) if len(features) else 0
     if untested:
-        lines.append(
-            f"{count(untested, 'feature')} could not be tested and are listed with a note in the full table."
-        )
+        lines.append(f"Untested features: {number(untested)} could not be tested; the full table notes why.")
     return lines

@@ -10,7 +10,7 @@ from radiomics_vert.reporting.inputs import Inputs, numeric
 from radiomics_vert.reporting.models import models, primary, settings_of
 from radiomics_vert.reporting.nouns import Item, Section, Text
 from radiomics_vert.reporting.sections.counts import counts
-from radiomics_vert.reporting.wording import count, listing, number, plain, sentence_case
+from radiomics_vert.reporting.wording import ABSENT, count, listing, number, plain, sentence_case
 
 _REFERENCES = {
     "extraction": "van Griethuysen et al. 2017, Cancer Res 77:e104, doi:10.1158/0008-5472.CAN-17-0339 "
@@ -122,16 +122,13 @@ def _models(inputs: Inputs) -> str:
     folds = f"{number(spec['folds'])}-fold " if "folds" in spec else ""
     inner = f" ({number(spec['inner_folds'])} inner folds)" if "inner_folds" in spec else ""
     repeats = f", repeated {count(spec['repeats'], 'time')}" if "repeats" in spec else ""
-    rest = {name: value for name, value in spec.items() if name not in _SPOKEN}
-    listed = "; ".join(f"{name.replace('_', ' ')}: {plain(value)}" for name, value in sorted(rest.items()))
+    rest = {name: plain(spec[name]) for name in sorted(spec) if name not in _SPOKEN}
+    listed = "; ".join(f"{name.replace('_', ' ')}: {text}" for name, text in rest.items() if text != ABSENT)
     return (
-        f"{count(len(every), 'model')} ({listing([model.label for model in every], 12)}) "
-        f"{'was' if len(every) == 1 else 'were'} validated by {folds}nested "
-        f"cross-validation{inner}{repeats}; all "
-        f"{inputs.unit[1]} of a patient were in the same fold. Imputation, scaling, feature filters, "
-        "selection, "
-        "hyper-parameters and the decision threshold were fitted in the training part of each fold only. "
-        "Intervals are clustered by patient."
+        f"We validated {count(len(every), 'model')} ({listing([model.label for model in every], 12)}) by "
+        f"{folds}nested cross-validation{inner}{repeats}; all {inputs.unit[1]} of a patient were in the same "
+        "fold. Imputation, scaling, feature filters, selection, hyper-parameters and the decision threshold "
+        "were fitted in the training part of each fold only. Intervals are clustered by patient."
     ) + (f" Settings: {listed}." if listed else "")
 
 

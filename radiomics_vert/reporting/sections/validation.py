@@ -114,6 +114,6 @@ def _settings(inputs: Inputs, model: Model) -> list[Item]:
     settings = settings_of(inputs, model)
     if not settings:
         return []
-    pairs = {sentence_case(name): settings[name] for name in sorted(settings)}
+    pairs = {sentence_case(name): settings[name] for name in sorted(settings) if settings[name] != []}
     note = f"Models: {listing([each.label for each in models(inputs)], 12)}."
     return [facts("validation-settings", f"Settings of the validation. Model: {model.label}.", pairs, note)]
