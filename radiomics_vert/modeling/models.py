@@ -10,11 +10,11 @@ from typing import Any, Literal
 
 from sklearn.base import ClassifierMixin
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from radiomics_vert.errors import Problem, SettingsError
+from radiomics_vert.modeling.elastic_net import ElasticNetLogistic
 from radiomics_vert.modeling.preparation import (
     CorrelationFilter,
     CorrelationMethod,
@@ -79,9 +79,9 @@ class ModelFamily:
     targets: Mapping[str, str]
 
 
-def _elastic_net(class_weight: Literal["balanced"] | None) -> LogisticRegression:
+def _elastic_net(class_weight: Literal["balanced"] | None) -> ElasticNetLogistic:
     # Warm starts walk along C within one fold; a clone, such as the refit on the fold, starts cold.
-    return LogisticRegression(
+    return ElasticNetLogistic(
         solver="saga",
         l1_ratio=0.5,
         class_weight=class_weight,
