@@ -98,7 +98,9 @@ def wall_distance(vertebra: Vertebra, x: Field, y: Field, z: Field) -> Field:
     a, b = waist * vertebra.width / 2, waist * vertebra.depth / 2
     radius = (np.abs(x / a) ** 2.5 + np.abs(y / b) ** 2.5) ** 0.4
     reach = np.sqrt(x * x + y * y)
-    return np.asarray((radius - 1) * reach / np.maximum(radius, 1e-3), np.float32)
+    # Distance from the axis to the wall in this direction; on the axis itself any direction will do.
+    span = np.where(radius > 0.01, reach / np.maximum(radius, 0.01), b)
+    return np.asarray((radius - 1) * span, np.float32)
 
 
 def capsules(vertebra: Vertebra) -> list[Capsule]:

@@ -25,7 +25,7 @@ class SyntheticSpec:
         Share of patients with at least one metastatic fracture.
     mixed_share : float, default 0.5
         Of these patients, if they have several fractures, the share that has osteoporotic ones too.
-    atypical_share : float, default 0.12
+    atypical_share : float, default 0.15
         Share of fractures that look like the other class (pseudo-malignant osteoporotic collapse,
         metastasis without destruction). It bounds what an honest model can reach; 0.5 leaves no
         vertebral sign of the class.
@@ -48,7 +48,7 @@ class SyntheticSpec:
     sequences: tuple[str, ...] = SEQUENCES
     malignant_share: float = 0.45
     mixed_share: float = 0.5
-    atypical_share: float = 0.12
+    atypical_share: float = 0.15
     icc: float = 0.4
 
     def __post_init__(self) -> None:

@@ -19,7 +19,7 @@ from radiomics_vert.synthetic.writing import SUBREGION_SCHEME, VERTEBRA_SCHEME, 
 
 SPACING = (0.8, 0.8, 1.5)  # mm; common for a reconstructed trunk CT [O]
 _STATURE = 0.88  # a small person, so that T1 to L5 fit into 450 mm
-_TRUNK = (170.0, 120.0)  # mm, half axes
+_TRUNK = (170.0, 130.0)  # mm, half axes
 
 
 def whole_spine_ct(
