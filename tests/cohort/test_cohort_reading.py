@@ -316,6 +316,15 @@ def test_levels_are_not_judged_when_the_image_lies_on_its_side(write_scan: Write
     assert [case.level for case in read(row("a")).cases] == [Level.L3, Level.L4, Level.L5]
 
 
+@pytest.mark.parametrize(
+    ("labels", "accepted"), [([21, 20], False), ([20, 21], True), ([20, 22, 21, 23], True), ([20], True)]
+)
+def test_most_neighbours_must_run_downwards(write_scan: Write, labels: list[int], accepted: bool) -> None:
+    write_scan("a", labels)
+    cohort = read(row("a"))
+    assert (len(cohort.cases), len(cohort.refused)) == ((len(labels), 0) if accepted else (0, 1))
+
+
 def test_refusals_do_not_depend_on_the_folder(write_scan: Write, study: Path) -> None:
     write_scan("a", [])
     here = read(row("a")).refused

@@ -12,6 +12,7 @@ import pytest
 import SimpleITK as sitk
 from imaging_grids import COSINE, SINE, on_grid
 
+from radiomics_vert.errors import ImageError
 from radiomics_vert.imaging import (
     Image,
     LabelMap,
@@ -159,3 +160,24 @@ def test_a_float64_mask_of_a_real_scan_is_accepted(real_data: Path) -> None:
     mask = read_label_map(real_data / "mri_sct" / "t2_seg-manual_labeled.nii.gz")
     assert mask.array().dtype == np.uint16
     assert sorted(np.unique(mask.array())) == [0, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("name", ["a.nii", "a.nii.gz"])
+def test_nan_is_found_beyond_the_first_piece_of_a_file(folder: Path, name: str) -> None:
+    array = np.random.default_rng(5).normal(size=(29, 31, 37)).astype(np.float64)
+    array[28, 17, 36] = -np.inf
+    sitk.WriteImage(on_grid(array), name)
+    with pytest.raises(ImageError, match=r"1 voxels NaN or infinite, the first at voxel \(36, 17, 28\)"):
+        read_image(name)
+
+
+def test_voxels_behind_a_long_header_extension(folder: Path, intensities: np.ndarray) -> None:
+    array = intensities.astype(np.float32)
+    array[2, 3, 4] = np.nan
+    sitk.WriteImage(on_grid(array), "a.nii")
+    content = Path("a.nii").read_bytes()
+    header = content[:108] + struct.pack("<f", 352 + 70_000) + content[112:352]
+    # All ones are NaN as 32-bit floats: a reader that forgets the offset finds them.
+    Path("a.nii").write_bytes(header + b"\xff" * 70_000 + content[352:])
+    with pytest.raises(ImageError, match=r"1 voxels NaN or infinite, the first at voxel \(4, 3, 2\)"):
+        read_image("a.nii")
