@@ -85,8 +85,8 @@ def read_dataset(
         audit=audit.frame(),
         info=info.loc[y.index],
         outcome=outcome,
-        positive=positive,
-        negative=negative,
+        positive=_spoken(positive, outcome),
+        negative=_spoken(negative, outcome),
         provenance=Provenance({"table": path.name, "sha256": sha256_file(path)}),
     )
 
@@ -119,6 +119,12 @@ def _with_patient(table: pd.DataFrame, group: str, audit: Audit, path: Path) -> 
         where = f"{path}, column {group!r}"
         raise DatasetError(Problem("RV405", "several patients", found, where, remedy))
     return table[known]
+
+
+def _spoken(value: str, outcome: str) -> str:
+    """Name a class that is a bare number together with its column: `fracture=1`."""
+    text = str(value)
+    return f"{outcome}={text}" if text.replace(".", "", 1).lstrip("-").isdigit() else text
 
 
 def _id_text(value: object) -> str:

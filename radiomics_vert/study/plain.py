@@ -137,7 +137,7 @@ def _frame_results(
         "outcome": study.outcome,
         "positive": dataset.positive,
         "negative": dataset.negative,
-        "unit": "row of the table",
+        "unit": "row",
         "synthetic": False,
         "choices": {},
         "fdr": fdr,

@@ -34,6 +34,7 @@ def test_roles_are_kept_apart(tmp_path):
     assert list(dataset.y) == [0, 1, 1, 0]
     assert list(dataset.covariates["age"]) == [60, 60, 70, 80]
     assert dataset.n_subjects == 3
+    assert (dataset.positive, dataset.negative) == ("Target=1", "Target=0")
     assert dataset.audit.loc[0, ["unit", "code"]].tolist() == ["scanner", "RV404"]
 
 
