@@ -6,6 +6,7 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import brentq
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils.class_weight import compute_sample_weight
@@ -43,26 +44,22 @@ class ElasticNetLogistic(LogisticRegression):  # type: ignore[misc]
             Weights of the rows.
         """
         super().fit(X, y, sample_weight)
-        weights = compute_sample_weight(self.class_weight, y)
-        if sample_weight is not None:
-            weights = weights * np.asarray(sample_weight)
-        positive = np.asarray(y) == self.classes_[1]
         linear = np.asarray(X, dtype=np.float64) @ self.coef_[0]
+        weights = np.ones(len(linear)) if sample_weight is None else np.asarray(sample_weight)
+        if self.class_weight is not None:
+            weights = weights * compute_sample_weight(self.class_weight, y)
+        positive = np.asarray(y) == self.classes_[1]
         self.intercept_ = np.array([_best_intercept(linear, positive, weights)])
         return self
 
 
 def _best_intercept(linear: FloatArray, positive: NDArray[np.bool_], weights: FloatArray) -> float:
-    """Solve sum of weights * (y - p) = 0 for the intercept, by bisection between safe bounds."""
+    """Solve sum of weights * (y - p) = 0 for the intercept."""
     share = np.average(positive, weights=weights)
     start = np.log(share / (1 - share))
-    # With linear = 0 throughout the answer is `start`; otherwise it lies within the range of linear.
+    # If `linear` were constant, start - linear would solve it; so its range brackets the solution.
     low, high = start - linear.max(), start - linear.min()
+    if high - low < 1e-12:
+        return float(low)
     target = np.sum(weights * positive)
-    for _ in range(80):
-        middle = (low + high) / 2
-        if np.sum(weights * expit(linear + middle)) < target:
-            low = middle
-        else:
-            high = middle
-    return float((low + high) / 2)
+    return float(brentq(lambda b: np.sum(weights * expit(linear + b)) - target, low - 1e-9, high + 1e-9))

@@ -58,13 +58,25 @@ def require_grouped_split(splits: Iterable[Split], groups: ArrayLike) -> None:
 
 
 def require_patient_groups(dataset: Dataset) -> None:
-    """Refuse a dataset whose groups are finer than its patients.
+    """Refuse a dataset whose groups are missing or finer than its patients.
 
     Raises
     ------
     AnalysisError
-        RV501, with the number of patients whose vertebrae are in several groups.
+        RV405, with the number of rows without a group; RV501, with the number of patients whose
+        vertebrae are in several groups.
     """
+    missing = dataset.groups.isna()
+    if missing.any():
+        raise AnalysisError(
+            Problem(
+                "RV405",
+                "a patient for every vertebra",
+                f"{int(missing.sum())} of {len(missing)} vertebrae without one",
+                f"groups of the dataset, for example unit {dataset.X.index[missing][0]}",
+                "fill in the patient, or leave the vertebra out",
+            )
+        )
     if "subject_id" not in dataset.info.columns:
         return
     per_subject = dataset.groups.groupby(dataset.info["subject_id"].to_numpy()).nunique()

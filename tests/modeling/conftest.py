@@ -13,7 +13,7 @@ from radiomics_vert.dataset.nouns import Dataset
 DatasetFactory = Callable[..., Dataset]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_dataset() -> DatasetFactory:
     """Factory: patients with `per_patient` vertebrae, patient effect `icc`, shifted first features."""
 

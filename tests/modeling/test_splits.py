@@ -126,3 +126,14 @@ def test_groups_finer_than_patients_are_refused(make_dataset):
     assert problem.code == "RV501"
     assert problem.found == "12 of 12 patients with vertebrae in several groups"
     assert "P000" in problem.where
+
+
+def test_a_vertebra_without_patient_is_refused(make_dataset):
+    dataset = make_dataset(patients=12)
+    groups = dataset.groups.copy()
+    groups.iloc[[3, 4]] = None
+    with pytest.raises(AnalysisError) as error:
+        require_patient_groups(dataclasses.replace(dataset, groups=groups))
+    (problem,) = error.value.problems
+    assert (problem.code, problem.found) == ("RV405", "2 of 24 vertebrae without one")
+    assert "P001_L2" in problem.where

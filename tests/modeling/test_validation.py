@@ -19,12 +19,12 @@ SMALL = ModelSpec(grid={"k": (3, 6), "l1_ratio": (0.5,), "C": (0.1, 1.0)})
 QUICK = ValidationSpec(outer_folds=4, inner_folds=3, repeats=2, seed=3, n_boot=40)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def signal(make_dataset):
     return make_dataset(1, patients=36, features=10, shift=1.2)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def result(signal) -> Result:
     return cross_validate(signal, SMALL, QUICK)
 
