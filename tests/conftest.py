@@ -7,30 +7,9 @@ from pathlib import Path
 
 import pytest
 
-_DEFAULT_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+from tests_support import lay_small_study
 
-# Original images and two feature classes: the whole path in seconds.
-SMALL_PARAMETERS = """
-imageType:
-  Original: {}
-featureClass:
-  firstorder: []
-  glcm: [Contrast, Correlation, JointEntropy]
-setting:
-  binWidth: 25
-"""
-SMALL_STUDY = """
-title: A small synthetic study
-question: Does the path hold from images to report?
-synthetic: true
-cohort: {images: cohort/images.csv, clinical: cohort/clinical.csv, region: body}
-outcome: {column: diagnosis, positive: metastatic, negative: osteoporotic}
-covariates: [age, sex]
-extraction:
-  parameters: {CT: small.yaml}
-validation: {repeats: 2, outer_folds: 3, inner_folds: 2, seed: 7}
-execution: {workers: 1, progress: false}
-"""
+_DEFAULT_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
 @pytest.fixture(scope="session")
@@ -55,7 +34,4 @@ def small_cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def small_study(small_cohort: Path, tmp_path: Path) -> Path:
     """Folder of a study on the small cohort, not yet run."""
-    (tmp_path / "cohort").symlink_to(small_cohort, target_is_directory=True)
-    (tmp_path / "study.yaml").write_text(SMALL_STUDY)
-    (tmp_path / "small.yaml").write_text(SMALL_PARAMETERS)
-    return tmp_path
+    return lay_small_study(tmp_path, small_cohort)

@@ -8,7 +8,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from conftest import SMALL_PARAMETERS, SMALL_STUDY
+
+from tests_support import edit, lay_small_study
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -56,9 +57,8 @@ def test_a_study_runs_from_the_installed_wheel(installed, small_cohort, tmp_path
     assert (tmp_path / "mine" / "study.schema.json").is_file()
     study = tmp_path / "study"
     study.mkdir()
-    (study / "cohort").symlink_to(small_cohort, target_is_directory=True)
-    (study / "study.yaml").write_text(SMALL_STUDY.replace("small.yaml", "small.yaml, T1: t1"))
-    (study / "small.yaml").write_text(SMALL_PARAMETERS)
+    lay_small_study(study, small_cohort)
+    edit(study / "study.yaml", "CT: small.yaml", "CT: small.yaml, T1: t1")
     printed = call(installed, "run", "study", folder=tmp_path)
     assert printed.strip().endswith("report.html")
     assert (study / "results" / "report.html").is_file()

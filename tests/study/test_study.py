@@ -13,19 +13,13 @@ import pytest
 from radiomics_vert.errors import RadiomicsVertError, ReportError
 from radiomics_vert.results import Result
 from radiomics_vert.study import Run, load_results, load_study, result_sentences
-from tests_support import edit
+from tests_support import edit, lay_small_study
 
 
 @pytest.fixture(scope="module")
 def finished(small_cohort, tmp_path_factory):
     """Run the study once for the tests that only look."""
-    from conftest import SMALL_PARAMETERS, SMALL_STUDY
-
-    folder = tmp_path_factory.mktemp("finished")
-    (folder / "cohort").symlink_to(small_cohort, target_is_directory=True)
-    (folder / "study.yaml").write_text(SMALL_STUDY)
-    (folder / "small.yaml").write_text(SMALL_PARAMETERS)
-    run = Run(load_study(folder))
+    run = Run(load_study(lay_small_study(tmp_path_factory.mktemp("finished"), small_cohort)))
     run.run()
     return run
 
