@@ -116,11 +116,18 @@ def draw(
             # A title line of the figure itself: layout keeps it free of axes, and a copied picture keeps it.
             canvas.suptitle(SYNTHETIC_LABEL, x=0.995, ha="right", fontsize=7.5, weight="bold", color=MUTED)
         paint(canvas)
-        svg, png = io.BytesIO(), io.BytesIO()
-        nothing = {"Date": None, "Creator": None, "Format": None, "Type": None}
-        canvas.savefig(svg, format="svg", metadata=nothing)
-        canvas.savefig(png, format="png", metadata={"Software": None}, dpi=200)
-    return Figure(key, caption, judge, alt, svg.getvalue().decode("utf-8"), png.getvalue())
+        svg, png = _files(canvas)
+    return Figure(key, caption, judge, alt, svg, png)
+
+
+def _files(canvas: Canvas) -> tuple[str, bytes]:
+    """Return a painted canvas as SVG and PNG."""
+    svg, png = io.BytesIO(), io.BytesIO()
+    nothing = {"Date": None, "Creator": None, "Format": None, "Type": None}
+    canvas.savefig(svg, format="svg", metadata=nothing)
+    canvas.set_layout_engine("none")  # the layout of the first drawing holds for the second
+    canvas.savefig(png, format="png", metadata={"Software": None}, dpi=200)
+    return svg.getvalue().decode("utf-8"), png.getvalue()
 
 
 def bare(axes: Axes) -> None:

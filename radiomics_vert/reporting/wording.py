@@ -42,7 +42,7 @@ _WINDOWS_PATH = re.compile(r"(?<!\w)[A-Za-z]:[\\/](?:[^\\/\n,;:'\"()]+[\\/])*|\\
 
 def is_absent(value: Any) -> bool:
     """Tell whether a scalar is None, NaN, NaT or empty text."""
-    return value is None or value == "" or bool(pd.api.types.is_scalar(value) and pd.isna(value))
+    return bool(pd.api.types.is_scalar(value) and (pd.isna(value) or value == ""))
 
 
 def number(value: Any, digits: int = 3) -> str:
@@ -62,12 +62,11 @@ def number(value: Any, digits: int = 3) -> str:
         return "infinite" if x > 0 else "minus infinite"
     if x.is_integer() and abs(x) < 1e15:
         return str(int(x)).replace("-", "−")
-    if abs(x) >= 10**digits:
-        return f"{x:.0f}".replace("-", "−") if abs(x) < 1e7 else _power(x, digits)
-    if abs(x) < 1e-3:
+    rounded = abs(float(f"{x:.{digits - 1}e}"))
+    if rounded < 1e-3 or rounded >= 1e7:
         return _power(x, digits)
-    decimals = digits - 1 - math.floor(math.log10(abs(x)))
-    return f"{x:.{max(decimals, 0)}f}".replace("-", "−")
+    text = f"{x:.0f}" if rounded >= 10 ** (digits - 1) else f"{x:#.{digits}g}"
+    return text.replace("-", "−")
 
 
 def _power(x: float, digits: int) -> str:
@@ -241,7 +240,7 @@ def without_paths(text: str) -> str:
 
 
 def plain(value: Any) -> str:
-    """Return any setting as one line of text: mappings, lists, exact numbers, no absolute path.
+    """Return any setting as one line of text: mappings by name, lists, exact numbers, no absolute path.
 
     Examples
     --------
@@ -249,7 +248,7 @@ def plain(value: Any) -> str:
     ('folds: 5; grid (C: 0.1, 1)', '–', 'yes', '−0.05')
     """
     if isinstance(value, Mapping):
-        return "; ".join(_pair(str(name), part) for name, part in value.items()) or ABSENT
+        return "; ".join(_pair(name, value[name]) for name in sorted(value, key=str)) or ABSENT
     if isinstance(value, list | tuple):
         return ", ".join(plain(part) for part in value) or ABSENT
     if is_absent(value):
@@ -261,7 +260,7 @@ def plain(value: Any) -> str:
     return without_paths(str(value))
 
 
-def _pair(name: str, value: Any) -> str:
+def _pair(name: object, value: Any) -> str:
     return f"{name} ({plain(value)})" if isinstance(value, Mapping) else f"{name}: {plain(value)}"
 
 

@@ -39,6 +39,7 @@ _FINDINGS = {
     "cases": "Which",
     "remedy": "Remedy",
 }
+_FIRST = ("engine", "file", "digest")
 _WHY_EXTRACTION = (
     "The features came from a table made elsewhere, or extraction was not run: how they "
     "were measured is not documented here."
@@ -103,7 +104,8 @@ def _parameters(inputs: Inputs) -> list[Item]:
 
 def _flat(pairs: dict[str, object], prefix: str = "") -> dict[str, object]:
     flat: dict[str, object] = {}
-    for name, value in pairs.items():
+    for name in sorted(pairs, key=lambda name: (_FIRST.index(name) if name in _FIRST else len(_FIRST), name)):
+        value = pairs[name]
         if isinstance(value, dict) and value:
             flat |= _flat(value, "" if name == "settings" else f"{prefix}{name}: ")
         else:

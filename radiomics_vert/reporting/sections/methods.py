@@ -91,7 +91,7 @@ def _settings(sequence: str, settings: Any) -> str:
         rest |= nested
     head = f"{sequence}: parameters in {plain(settings.get('file', 'a file not recorded'))}"
     digest = f" (sha256 {str(settings['digest'])[:12]})" if settings.get("digest") else ""
-    listed = "; ".join(f"{name} {plain(value)}" for name, value in rest.items())
+    listed = "; ".join(f"{name} {plain(value)}" for name, value in sorted(rest.items()))
     return f"{head}{digest}" + (f": {listed}." if listed else ".")
 
 
@@ -154,5 +154,5 @@ def _choices(inputs: Inputs) -> list[Item]:
     choices = inputs.spec("study").get("choices")
     if not isinstance(choices, Mapping) or not choices:
         return []
-    pairs = {sentence_case(str(name)): value for name, value in choices.items()}
+    pairs = {sentence_case(str(name)): value for name, value in sorted(choices.items())}
     return [facts("choices", "Choices that the study made before the analysis.", pairs)]
