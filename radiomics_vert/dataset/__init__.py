@@ -1,6 +1,6 @@
 """Features + clinical table -> `Dataset`: X, y, patients, covariates, and an audit of what was left out."""
 
-from radiomics_vert.dataset.merge import DERIVED_COVARIATES, merge
+from radiomics_vert.dataset.merging import DERIVED_COVARIATES, merge
 from radiomics_vert.dataset.naming import FeatureName, parse_feature
 from radiomics_vert.dataset.nouns import Dataset
 from radiomics_vert.dataset.plain import read_dataset
