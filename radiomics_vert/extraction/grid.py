@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -144,14 +145,37 @@ class ResampledGrid:
 
     def image(self, start: np.ndarray, stop: np.ndarray) -> sitk.Image:
         """Return the resampled voxels from `start` to `stop` (excluded)."""
-        interpolator = _interpolator(self.interpolator)
-        source = self.volume
-        if interpolator == sitk.sitkBSpline:
-            size = np.array(source.GetSize())
-            lower = np.floor(start / self.ratio).astype(int) - SPLINE_MARGIN
-            upper = np.ceil(stop / self.ratio).astype(int) + SPLINE_MARGIN
-            source = crop(source, np.maximum(lower, 0), np.minimum(upper, size))
-        return self._resample(source, start, stop, interpolator)
+        lower, upper = self.frame
+        if (start >= lower).all() and (stop <= upper).all():
+            return crop(self._loaded, start - lower, stop - lower)
+        return self._resample(self._source(start, stop), start, stop, _interpolator(self.interpolator))
+
+    @cached_property
+    def _loaded(self) -> sitk.Image:
+        """The frame, resampled as pyradiomics does."""
+        lower, upper = self.frame
+        source = self.volume if self._meets_voxels() else self._source(lower, upper)
+        return self._resample(source, lower, upper, _interpolator(self.interpolator))
+
+    def _source(self, start: np.ndarray, stop: np.ndarray) -> sitk.Image:
+        """Return the part of the original image that decides the voxels from `start` to `stop`."""
+        if _interpolator(self.interpolator) != sitk.sitkBSpline:
+            return self.volume  # no other interpolator looks at the whole image first
+        size = np.array(self.volume.GetSize())
+        lower = np.floor(start / self.ratio).astype(int) - SPLINE_MARGIN
+        upper = np.ceil(stop / self.ratio).astype(int) + SPLINE_MARGIN
+        return crop(self.volume, np.maximum(lower, 0), np.minimum(upper, size))
+
+    def _meets_voxels(self) -> bool:
+        """Tell whether voxels of an image of whole numbers come to lie exactly on original ones.
+
+        The spline then returns a whole number but for rounding, and ITK cuts off its fraction: the last
+        bit decides between n and n - 1. Only the very computation of pyradiomics gives its bits.
+        """
+        if self.volume.GetPixelID() in (sitk.sitkFloat32, sitk.sitkFloat64):
+            return False
+        centres = ((np.arange(n) + 0.5) / r - 0.5 for n, r in zip(self.size, self.ratio, strict=True))
+        return all((np.abs(axis - np.rint(axis)) < 1e-6).any() for axis in centres)
 
     def mask(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the region as booleans, shape (z, y, x), and the grid index (x, y, z) of its first voxel."""
