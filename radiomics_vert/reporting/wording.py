@@ -244,11 +244,12 @@ def plain(value: Any) -> str:
 
     Examples
     --------
-    >>> plain({"folds": 5, "grid": {"C": [0.1, 1]}}), plain(None), plain(True), plain(-0.05)
+    >>> plain({"folds": 5, "grid": {"C": [0.1, 1]}, "weights": None}), plain(None), plain(True), plain(-0.05)
     ('folds: 5; grid (C: 0.1, 1)', '–', 'yes', '−0.05')
     """
     if isinstance(value, Mapping):
-        return "; ".join(_pair(name, value[name]) for name in sorted(value, key=str)) or ABSENT
+        given = {name: part for name, part in value.items() if plain(part) != ABSENT}
+        return "; ".join(_pair(name, given[name]) for name in sorted(given, key=str)) or ABSENT
     if isinstance(value, list | tuple):
         return ", ".join(plain(part) for part in value) or ABSENT
     if is_absent(value):

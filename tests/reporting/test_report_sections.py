@@ -12,7 +12,6 @@ import pytest
 
 from radiomics_vert.errors import ReportError
 from radiomics_vert.reporting import Figure, Report, Table, Text, build_report, summary_sentences
-from radiomics_vert.reporting.inputs import KINDS
 from radiomics_vert.reporting.write import render
 from radiomics_vert.results import Result
 
@@ -132,15 +131,6 @@ def test_summary_of_nothing_has_three_sentences_with_numbers() -> None:
     assert all("0 " in sentence for sentence in told)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_missing_result_is_said_and_does_no_harm(make_results: Make, kind: str) -> None:
-    report = build_report(make_results(without=(kind,)))
-    render(report)
-    assert [section.key for section in report.sections] == SECTIONS
-    assert len(summary_sentences(make_results(without=(kind,)))) == 3
-    assert "Not part of this run" in words(report, "limits")
-
-
 @pytest.mark.parametrize(
     ("kind", "key", "why"),
     [
@@ -154,13 +144,26 @@ def test_a_missing_result_is_said_and_does_no_harm(make_results: Make, kind: str
         ("provenance", "provenance", "repeat the analysis"),
     ],
 )
-def test_a_missing_result_tells_why_it_matters(make_results: Make, kind: str, key: str, why: str) -> None:
-    report = build_report(make_results(without=(kind,)))
+def test_a_missing_result_is_said_and_why_it_matters(
+    make_results: Make, kind: str, key: str, why: str
+) -> None:
+    results = make_results(without=(kind,))
+    report = build_report(results)
+    assert len(summary_sentences(results)) == 3
+    assert [section.key for section in report.sections] == SECTIONS
+    assert "Not part of this run" in words(report, "limits")
     section = next(section for section in report.sections if section.key == key)
     said = [i.paragraphs[0] for i in section.items if isinstance(i, Text) and i.role == "missing"]
     assert len(said) == 1
     assert said[0].startswith("Not in this run: ")
     assert why in said[0]
+
+
+def test_without_the_study_the_classes_are_named_plainly(make_results: Make) -> None:
+    report = build_report(make_results(without=("study", "flow")))
+    assert "39 positive, 58 negative" in words(report, "summary")
+    assert not report.synthetic
+    assert "study description" in words(report, "limits")
 
 
 def test_no_result_at_all_gives_a_report_of_what_is_missing() -> None:

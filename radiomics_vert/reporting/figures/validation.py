@@ -177,10 +177,8 @@ def _histogram(axes: Axes, predictions: pd.DataFrame, names: tuple[str, str]) ->
             hatch=hatch,
             lw=0.6,
         )
-        axes.text(
-            0.01, 0.96 if sign > 0 else 0.04, names[label], transform=axes.transAxes, fontsize=7.5,
-            va="top" if sign > 0 else "bottom", color=INK,
-        )  # fmt: skip
+        place, align = (0.98, "top") if sign > 0 else (0.02, "bottom")
+        axes.text(0.5, place, names[label], transform=axes.transAxes, fontsize=7.5, ha="center", va=align)
     axes.axhline(0, color=MUTED, lw=0.8)
     axes.set_ylim(-1.35 * tallest, 1.35 * tallest)
     axes.yaxis.set_major_formatter(lambda value, _: f"{abs(value):.0f}")

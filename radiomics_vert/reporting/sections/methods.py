@@ -122,14 +122,13 @@ def _models(inputs: Inputs) -> str:
     folds = f"{number(spec['folds'])}-fold " if "folds" in spec else ""
     inner = f" ({number(spec['inner_folds'])} inner folds)" if "inner_folds" in spec else ""
     repeats = f", repeated {count(spec['repeats'], 'time')}" if "repeats" in spec else ""
-    rest = {name: plain(spec[name]) for name in sorted(spec) if name not in _SPOKEN}
-    listed = "; ".join(f"{name.replace('_', ' ')}: {text}" for name, text in rest.items() if text != ABSENT)
+    rest = plain({name.replace("_", " "): value for name, value in spec.items() if name not in _SPOKEN})
     return (
         f"We validated {count(len(every), 'model')} ({listing([model.label for model in every], 12)}) by "
         f"{folds}nested cross-validation{inner}{repeats}; all {inputs.unit[1]} of a patient were in the same "
         "fold. Imputation, scaling, feature filters, selection, hyper-parameters and the decision threshold "
         "were fitted in the training part of each fold only. Intervals are clustered by patient."
-    ) + (f" Settings: {listed}." if listed else "")
+    ) + (f" Settings: {rest}." if rest != ABSENT else "")
 
 
 def _software(inputs: Inputs) -> str:

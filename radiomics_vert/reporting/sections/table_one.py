@@ -28,13 +28,13 @@ def section(inputs: Inputs) -> Section:
     heads = {
         "variable": "Variable",
         "category": "Category",
-        "statistic": "Statistic",
-        "unit": "Unit",
         "overall": "Overall",
         "negative": inputs.negative,
         "positive": inputs.positive,
-        "missing": "Missing",
         "standardized_difference": "Std. difference",
+        "missing": "Missing",
+        "statistic": "Statistic",
+        "unit": "Unit",
     }
     shown = printable(
         frame,
