@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from radiomics_vert.checks import Finding, findings_result
 from radiomics_vert.reporting.inputs import Inputs
 from radiomics_vert.reporting.nouns import Report
 from radiomics_vert.reporting.sections import (
@@ -21,12 +22,12 @@ from radiomics_vert.reporting.wording import without_paths
 from radiomics_vert.results import Result
 
 
-def build_report(results: Sequence[Result]) -> Report:
+def build_report(results: Sequence[Result | Sequence[Finding]]) -> Report:
     """Put the results of a study together as a report, in the order in which a reviewer reads.
 
     Parameters
     ----------
-    results : sequence of Result
+    results : sequence of Result, or of Finding as the checks return them
         Kinds `study`, `flow`, `checks`, `extraction`, `table_one`, `association`, `validation`,
         `values`, `provenance`, at most one of each. Where one is absent, its section says so and
         why it matters.
@@ -41,9 +42,10 @@ def build_report(results: Sequence[Result]) -> Report:
     ReportError
         RV702 when two results have the same kind.
     """
-    inputs = Inputs(results)
+    known = [item if isinstance(item, Result) else findings_result(item) for item in results]
+    inputs = Inputs(known)
     sections = (
-        summary.section(inputs, summary.summary_sentences(results)),
+        summary.section(inputs, summary.summary_sentences(known)),
         cohort.section(inputs),
         table_one.section(inputs),
         extraction.section(inputs),

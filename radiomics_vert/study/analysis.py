@@ -67,10 +67,12 @@ def validate_models(
     Result
         Kind `validation`, all feature sets and models stacked.
     """
+    # The report tells about the model that was named first, not about the one that came out best.
+    primary = {"primary": ["features", models[0].name]}
     sets: list[tuple[str, tuple[str, ...] | None, bool]] = [("features", None, False)]
     if dataset.covariates.shape[1]:
         sets += [("covariates", (), True), ("features + covariates", None, True)]
-    return combine(
+    joined = combine(
         [
             cross_validate(
                 dataset,
@@ -86,3 +88,4 @@ def validate_models(
             for name, features, with_covariates in sets
         ]
     )
+    return Result(joined.kind, joined.tables, {**joined.spec, **primary}, joined.provenance)

@@ -15,8 +15,16 @@ TOP_FEATURES = 6
 DIGEST_LENGTH = 64
 
 
-def study_result(settings: StudySettings) -> Result:
-    """Return title, question, outcome and pre-specified choices; every setting as a table."""
+def study_result(settings: StudySettings, dataset: Dataset) -> Result:
+    """Return title, question, outcome and pre-specified choices; every setting as a table.
+
+    Parameters
+    ----------
+    settings : StudySettings
+        What `study.yaml` says.
+    dataset : Dataset
+        Names the sites, where there are some.
+    """
     spec = {
         "title": settings.title,
         "question": settings.question,
@@ -28,6 +36,7 @@ def study_result(settings: StudySettings) -> Result:
         "choices": settings.choices,
         "fdr": settings.association.fdr,
         "confidence": settings.association.confidence,
+        "sites": sorted(set(dataset.info["site"]) - {""}) or None,
     }
     rows = [(name, str(value)) for name, value in _flat(settings.results_part())]
     return Result("study", {"settings": pd.DataFrame(rows, columns=["setting", "value"])}, spec)
@@ -96,14 +105,17 @@ def extraction_result(table: FeatureTable, parameters: dict[str, ExtractionParam
             sequence: {"file": params.name, "digest": params.digest, "settings": dict(params.settings)}
             for sequence, params in parameters.items()
         },
-        **{
-            key: value
-            for key, value in table.provenance.reproducible.items()
-            if key in ("engine", "engine_version")
-        },
+        **_engine(table),
     }
     tables = {"summary": pd.DataFrame(rows), "failures": table.failures, "diagnostics": table.diagnostics}
     return Result("extraction", tables, spec)
+
+
+def _engine(table: FeatureTable) -> dict[str, str]:
+    """Name the engine in words: what computed, in which version, on which libraries."""
+    engine = dict(table.provenance.reproducible.get("engine", {}))
+    name = str(engine.pop("engine", ""))
+    return {"engine": name, "engine_version": ", ".join(f"{key} {value}" for key, value in engine.items())}
 
 
 def flow_result(dataset: Dataset, cohort: Result | None = None, table: FeatureTable | None = None) -> Result:

@@ -104,7 +104,7 @@ class Run:
         cohort = Result.load(study.results, "cohort")
         flow = flow_result(dataset, cohort, study.load_features())
         results = [
-            study_result(study.settings),
+            study_result(study.settings, dataset),
             flow,
             *describe(dataset, study.settings.association.confidence, study.settings.validation.outer_folds),
             provenance_result(

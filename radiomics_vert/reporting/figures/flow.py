@@ -110,7 +110,8 @@ def _split(found: list[Step]) -> tuple[list[Step], list[str]]:
     through, end = found[: last + 1], found[last + 1 :]
     if not end:
         return through, [f"{number(found[-1].remained)} {found[-1].unit}"]
-    return through, [f"{number(step.entered)} {step.unit}" for step in end]
+    # Two steps that nobody left say the same twice.
+    return through, list(dict.fromkeys(f"{number(step.entered)} {step.unit}" for step in end))
 
 
 def _alt(found: list[Step], analysed: list[str], classes: tuple[str, ...]) -> str:

@@ -65,7 +65,7 @@ def _left_out(inputs: Inputs) -> list[Item]:
             listing_table(
                 unlabelled,
                 "unlabelled",
-                "Vertebrae without a clinical row. They were measured but have no class.",
+                "Vertebrae without a clinical row of their level. They have no class.",
                 most=8,
             )
         )

@@ -10,6 +10,7 @@ from radiomics_vert.reporting.nouns import Item, Section, Table, Text
 from radiomics_vert.reporting.sections.counts import counts
 from radiomics_vert.reporting.wording import count, number, percent
 
+_SHOWN_CASES = 4
 _SEVERITIES = ("error", "warning", "note")
 _SUMMARY = {
     "sequence": "Sequence",
@@ -39,6 +40,7 @@ _FINDINGS = {
     "cases": "Which",
     "remedy": "Remedy",
 }
+_IDENTITY = ("case_id", "subject_id", "session", "sequence", "rater", "site", "level", "label")
 _FIRST = ("engine", "file", "digest")
 _WHY_EXTRACTION = (
     "The features came from a table made elsewhere, or extraction was not run: how they "
@@ -116,7 +118,9 @@ def _flat(pairs: dict[str, object], prefix: str = "") -> dict[str, object]:
 def _diagnostics(inputs: Inputs) -> list[Item]:
     frame = inputs.table("extraction", "diagnostics")
     numbers = [
-        name for name in frame.columns if name != "label" and pd.api.types.is_numeric_dtype(frame[name])
+        name
+        for name in frame.columns
+        if name not in _IDENTITY and pd.api.types.is_numeric_dtype(frame[name]) and frame[name].notna().any()
     ]
     if not numbers:
         return []
@@ -165,10 +169,17 @@ def _checks(inputs: Inputs) -> list[Item]:
     words = [count(int(tally[name]), name) for name in _SEVERITIES if name in tally]
     return [
         Text((f"The data checks found {', '.join(words)}.",)),
-        listing_table(
-            ordered.reset_index(drop=True),
-            "findings",
-            "Findings of the data checks. Errors first.",
-            _FINDINGS,
-        ),
+        _findings(ordered.reset_index(drop=True)),
     ]
+
+
+def _findings(ordered: pd.DataFrame) -> Table:
+    """Show the first cases of each finding; the file has all."""
+    shown = printable(ordered, _FINDINGS, {"cases": _first_cases})
+    return Table("findings", "Findings of the data checks. Errors first.", shown, data=ordered)
+
+
+def _first_cases(cases: object) -> str:
+    names = str(cases).split("; ") if isinstance(cases, str) else []
+    more = f" and {len(names) - _SHOWN_CASES} more" if len(names) > _SHOWN_CASES else ""
+    return ", ".join(names[:_SHOWN_CASES]) + more
