@@ -86,7 +86,7 @@ def _cohort(folder: Path, shape: tuple[int, int, int]) -> Cohort:
     seconds, cohort = _timed(lambda: read_cohort(manifest, scheme="verse"))
     sizes = [case.voxels for case in cohort.cases]
     print(
-        f"CT {shape[0]} x {shape[1]} x {shape[2]}, {len(sizes)} vertebrae, {min(sizes)} to {max(sizes)} voxels; "
+        f"CT {shape[0]} x {shape[1]} x {shape[2]}, {len(sizes)} vertebrae, {min(sizes)}-{max(sizes)} voxels; "
         f"read_cohort (checks and hashes, once per study): {seconds:.1f} s\n",
         flush=True,
     )

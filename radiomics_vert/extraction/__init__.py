@@ -1,6 +1,6 @@
 """Scan -> feature rows."""
 
-from radiomics_vert.extraction.extract import extract
+from radiomics_vert.extraction.extracting import extract
 from radiomics_vert.extraction.params import (
     ExtractionParams,
     Step,

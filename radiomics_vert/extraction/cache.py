@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,7 @@ class Cache:
             entry = read_json(self._entry(ingredients.key))
             if entry["ingredients"] != ingredients.content():
                 return None
-            values = {name: _number(value) for name, value in entry["values"].items()}
+            values = {name: _number(value) for name, value in entry["values"]}
             problem = Problem(**entry["problem"]) if entry["problem"] else None
             return Outcome(values, entry["diagnostics"], problem)
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -86,7 +87,8 @@ class Cache:
 
     def store(self, ingredients: Ingredients, case: Case, step: Step, outcome: Outcome) -> None:
         """Write an outcome, whole or not at all, and note what it was made from."""
-        values = {name: None if value != value else value for name, value in outcome.values.items()}
+        # Pairs, not a mapping: the order of the columns is part of the table's bytes.
+        values = [[name, None if isnan(value) else value] for name, value in outcome.values.items()]
         entry = {
             "ingredients": ingredients.content(),
             "values": values,

@@ -22,7 +22,7 @@ from radiomics_vert.extraction.features import discretise, quiet, shape_features
 from radiomics_vert.extraction.filters import filtered_images
 from radiomics_vert.extraction.grid import Grid, Span, make_grid, tight_box
 from radiomics_vert.extraction.params import Step
-from radiomics_vert.extraction.settings import PREPARATION
+from radiomics_vert.extraction.settings import PREPARATION, resamples
 from radiomics_vert.provenance import pyradiomics_distribution
 
 ENGINE = "pyradiomics"
@@ -153,7 +153,7 @@ def _prepare(
     spacing = volumes.image.GetSpacing()
     grid = make_grid(volumes.prepared(settings), volumes.labels, label, box, settings)
     mask, start = grid.mask()
-    _require_size(mask, settings, where, "after resampling" if mask.size else "in the mask")
+    _require_size(mask, settings, where, "after resampling" if resamples(settings) else "in the mask")
     if settings["resegmentRange"] is None:
         return Region(spacing, grid, mask, mask, (start, start + mask.shape[::-1]))
     image = grid.image(start, start + mask.shape[::-1])

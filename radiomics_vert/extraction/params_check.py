@@ -123,7 +123,7 @@ def _schema(content: Mapping[str, Any], where: str) -> Iterator[Problem]:
             faults = [error]
     for fault in faults:
         path, value = getattr(fault, "path", ""), getattr(fault, "value", "")
-        found = str(getattr(fault, "msg", fault)).format(value=value, path=path)
+        found = str(getattr(fault, "msg", fault)).replace("{value}", str(value)).replace("{path}", str(path))
         # The schema prints a set, in an order that changes from run to run.
         found = found.split(", possible values")[0]
         remedy = "correct the value; pyradiomics' documentation lists what each setting takes"
