@@ -110,7 +110,10 @@ def prepare(folder: Path) -> None:
         _as_totalsegmentator(made / str(row["mask"]), patient / "segmentation.nii.gz")
     clinical = pd.read_csv(made / "clinical.csv", dtype=str)
     clinical["subject_id"] = clinical["subject_id"].map(_patient)
-    write_table(clinical[["subject_id", "level", "diagnosis", "age", "sex"]], folder / "diagnoses.csv")
+    # A slip that real lists have, for `check` to find: no scan of this patient reaches T4.
+    slip = pd.DataFrame([{**clinical.iloc[0].to_dict(), "level": "T4"}])
+    listed = pd.concat([clinical, slip])[["subject_id", "level", "diagnosis", "age", "sex"]]
+    write_table(listed, folder / "diagnoses.csv")
     write_table(_plain_table(), folder / "table.csv")
     shutil.rmtree(made)
 
