@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 from radiomics_vert import parallel
+from radiomics_vert.dataset.covariates import covariate_columns
 from radiomics_vert.dataset.nouns import Dataset
 from radiomics_vert.errors import AnalysisError, Problem
-from radiomics_vert.modeling.covariates import covariate_columns
 from radiomics_vert.modeling.folds import FoldOutcome, FoldTask, Plan, run_fold
 from radiomics_vert.modeling.models import ModelSpec
 from radiomics_vert.modeling.spec import ValidationSpec

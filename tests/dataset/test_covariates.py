@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from radiomics_vert.modeling.covariates import covariate_columns
+from radiomics_vert.dataset.covariates import covariate_columns
 
 
 def test_numbers_stay_and_text_becomes_indicators_against_the_first_value():
