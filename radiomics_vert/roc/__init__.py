@@ -11,18 +11,24 @@ from radiomics_vert.roc.clusters import (
     check_labels,
     clustered_proportion,
     clustered_variance,
+    patient_draws,
     sum_by_patient,
 )
-from radiomics_vert.roc.curve import roc_band, roc_points
+from radiomics_vert.roc.curve import precision_recall_band, roc_band, roc_points
+from radiomics_vert.roc.paired import AucDifference, clustered_auc_difference
 
 __all__ = [
+    "AucDifference",
     "AucEstimate",
     "ProportionEstimate",
     "check_labels",
     "clustered_auc",
+    "clustered_auc_difference",
     "clustered_auc_screen",
     "clustered_proportion",
     "clustered_variance",
+    "patient_draws",
+    "precision_recall_band",
     "roc_band",
     "roc_points",
     "sum_by_patient",

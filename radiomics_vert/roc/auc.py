@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import betainc, logit, ndtr, ndtri
-from scipy.stats import rankdata
 
 from radiomics_vert.errors import AnalysisError, DatasetError, Problem
 from radiomics_vert.roc.clusters import (
@@ -19,7 +18,9 @@ from radiomics_vert.roc.clusters import (
     check_labels,
     clustered_variance,
     logit_limits,
+    placements,
     sum_by_patient,
+    too_few_patients,
 )
 
 _BLOCK = 250_000  # cells ranked at once: keeps the working arrays in a few tens of megabytes
@@ -135,7 +136,9 @@ def clustered_auc(
         )
     row = clustered_auc_screen(y, values[:, None], groups, confidence=confidence).iloc[0]
     if np.isnan(row["estimate"]):
-        raise DatasetError(_too_few_patients(row["subjects_positive"], row["subjects_negative"]))
+        raise DatasetError(
+            too_few_patients(row["subjects_positive"], row["subjects_negative"], "clustered AUC")
+        )
     estimate, low, high, error, z, p = (float(row[name]) for name in _INFERENCE)
     positive, negative, subjects = (int(row[name]) for name in ("n_positive", "n_negative", "n_subjects"))
     return AucEstimate(estimate, low, high, error, z, p, positive, negative, subjects)
@@ -224,7 +227,7 @@ def _float_matrix(X: ArrayLike | pd.DataFrame) -> Floats:
 def _auc_block(rows: Floats, positive: Bools, patients: NDArray[np.intp], confidence: float) -> pd.DataFrame:
     """Return the screen's columns, without the names, for features (p, n)."""
     valid = ~np.isnan(rows)
-    placed = np.where(valid, _placements(rows, positive), 0.0)
+    placed = np.where(valid, placements(rows, positive), 0.0)
 
     def by_patient(cells: NDArray[Any]) -> Floats:
         return sum_by_patient(cells, patients)
@@ -250,14 +253,6 @@ def _auc_block(rows: Floats, positive: Bools, patients: NDArray[np.intp], confid
     return pd.DataFrame(dict(zip(_SCREEN[1:], [*columns, estimate, *inference], strict=True)))
 
 
-def _placements(rows: Floats, positive: Bools) -> Floats:
-    """Twice the number of vertebrae of the other class below each one, ties counted once: (p, n)."""
-    placed = rankdata(rows, axis=1, nan_policy="omit")
-    for members in (positive, ~positive):
-        placed[:, members] -= rankdata(rows[:, members], axis=1, nan_policy="omit")
-    return np.asarray(2.0 * placed)
-
-
 def _auc_inference(
     estimate: Floats, variance: Floats, pairs: NDArray[np.int_], confidence: float
 ) -> tuple[Floats, Floats, Floats, Floats, Floats]:
@@ -281,13 +276,3 @@ def _binomial_p(share: Floats, trials: NDArray[Any]) -> Floats:
     away = np.abs(share - 0.5) + 0.5
     hits = away * trials
     return np.asarray(np.minimum(1.0, 2 * betainc(hits, trials - hits + 1, 0.5)))
-
-
-def _too_few_patients(positive: float, negative: float) -> Problem:
-    return Problem(
-        "RV406",
-        "two patients or more with a positive and with a negative vertebra",
-        f"{int(positive)} with a positive, {int(negative)} with a negative vertebra",
-        "clustered AUC",
-        "add patients: with one patient in a class, the variation between patients is unknown",
-    )

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import betaincinv, expit, logit, ndtri
+from scipy.stats import rankdata
 
 from radiomics_vert.errors import AnalysisError, DatasetError, Problem
 
@@ -111,6 +112,67 @@ def sum_by_patient(cells: NDArray[Any], patients: NDArray[np.intp]) -> Floats:
     order = np.argsort(patients, kind="stable")
     starts = np.flatnonzero(np.diff(patients[order], prepend=-1))
     return np.asarray(np.add.reduceat(cells[..., order], starts, axis=-1, dtype=np.float64))
+
+
+def placements(rows: Floats, positive: Bools) -> Floats:
+    """Return twice the number of vertebrae of the other class below each one, ties counted once.
+
+    Parameters
+    ----------
+    rows : ndarray, shape (p, n)
+        Scores, one row each; NaN where missing.
+    positive : ndarray of bool, shape (n,)
+        Class of each vertebra.
+
+    Returns
+    -------
+    ndarray, shape (p, n)
+        Whole numbers, so that what is equal in all patients stays exactly equal.
+    """
+    placed = rankdata(rows, axis=1, nan_policy="omit")
+    for members in (positive, ~positive):
+        placed[:, members] -= rankdata(rows[:, members], axis=1, nan_policy="omit")
+    return np.asarray(2.0 * placed)
+
+
+def patient_draws(
+    positive: Bools,
+    patients: NDArray[np.intp],
+    n_boot: int,
+    rng: np.random.Generator,
+    *,
+    within_kinds: bool = True,
+) -> Floats:
+    """Draw patients with replacement and return how often each one is drawn.
+
+    Parameters
+    ----------
+    positive : ndarray of bool, shape (n,)
+        Class of each vertebra.
+    patients : ndarray of int, shape (n,)
+        Numbers of the patients, as :func:`check_labels` gives them.
+    n_boot : int
+        Number of draws.
+    rng : Generator
+        Source of the randomness.
+    within_kinds : bool, default True
+        Draw separately among patients with positive vertebrae only, negative only, and both, so that
+        every draw holds both classes; otherwise among all, so that the prevalence varies as well.
+
+    Returns
+    -------
+    ndarray, shape (draws, patients)
+        Whole numbers; index with `[:, patients]` for the weight of each vertebra.
+    """
+    has_positive = np.bincount(patients, weights=positive) > 0
+    has_negative = np.bincount(patients, weights=~positive) > 0
+    kind = (has_positive + 2 * has_negative) if within_kinds else np.zeros(len(has_positive), dtype=int)
+    weights = np.zeros((n_boot, len(kind)))
+    for value in np.unique(kind):
+        members = np.flatnonzero(kind == value)
+        share = np.full(len(members), 1 / len(members))
+        weights[:, members] = rng.multinomial(len(members), share, size=n_boot)
+    return weights
 
 
 def clustered_variance(
@@ -256,3 +318,22 @@ def clustered_proportion(
         error = np.sqrt(count / (count - 1) * np.square(deviations).sum()) / hits.size**2
         low, high = logit_limits(np.array([share]), np.array([error]), confidence)
     return ProportionEstimate(float(share), float(low[0]), float(high[0]))
+
+
+def too_few_patients(positive: float, negative: float, where: str) -> Problem:
+    """Return the problem RV406: a variance between patients needs two patients in each class.
+
+    Parameters
+    ----------
+    positive, negative : float
+        Patients with a positive and with a negative vertebra.
+    where : str
+        What was to be computed.
+    """
+    return Problem(
+        "RV406",
+        "two patients or more with a positive and with a negative vertebra",
+        f"{int(positive)} with a positive, {int(negative)} with a negative vertebra",
+        where,
+        "add patients: with one patient in a class, the variation between patients is unknown",
+    )

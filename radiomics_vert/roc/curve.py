@@ -1,4 +1,4 @@
-"""The ROC curve, and its band by drawing patients."""
+"""The ROC and the precision-recall curve, with bands by drawing patients."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from radiomics_vert.roc.clusters import Bools, Floats, binomial_limits, check_labels
+from radiomics_vert.roc.clusters import Bools, Floats, binomial_limits, check_labels, patient_draws
 
 
 def roc_points(y: ArrayLike, scores: ArrayLike) -> pd.DataFrame:
@@ -96,7 +96,7 @@ def roc_band(
     points = np.linspace(0, 1, 101) if grid is None else np.asarray(grid, dtype=np.float64)
     curve = _Curve(positive, values)
     tpr = _sensitivity_at(points, *curve.rates(np.ones((1, values.size))))[0]
-    weights = _patient_draws(positive, patients, n_boot, np.random.default_rng(seed))
+    weights = patient_draws(positive, patients, n_boot, np.random.default_rng(seed))
     draws = _sensitivity_at(points, *curve.rates(weights[:, patients]))
     low, high = np.quantile(draws, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
     cases = np.full(len(points), len(np.unique(patients[positive])))
@@ -105,6 +105,64 @@ def roc_band(
     low = np.where((tpr == 1) & (points < 1), np.minimum(low, exact_low), low)
     high = np.where(tpr == 0, np.maximum(high, exact_high), high)
     return pd.DataFrame({"fpr": points, "tpr": tpr, "tpr_low": low, "tpr_high": high})
+
+
+def precision_recall_band(
+    y: ArrayLike,
+    scores: ArrayLike,
+    groups: ArrayLike,
+    *,
+    seed: int,
+    n_boot: int = 1000,
+    grid: Sequence[float] | Floats | None = None,
+    confidence: float = 0.95,
+) -> pd.DataFrame:
+    """Return the precision with a pointwise interval over a grid of recall.
+
+    At each recall stands the precision of the highest threshold that reaches it: the curve is a step
+    function, because straight lines between its points would promise what no threshold gives. Patients
+    are drawn as in :func:`roc_band`; the limits are percentiles of the precision. A model that guesses
+    has the prevalence as its precision throughout, not one half.
+
+    Parameters
+    ----------
+    y, scores, groups : array_like, shape (n,)
+        As in :func:`clustered_auc`.
+    seed : int
+        Seed of the draws.
+    n_boot : int, default 1000
+        Number of draws.
+    grid : sequence of float, optional
+        Values of the recall, within 0 to 1; by default 0, 0.01, ..., 1.
+    confidence : float, default 0.95
+        Confidence level at each point of the grid.
+
+    Returns
+    -------
+    DataFrame
+        `recall, precision, low, high`.
+
+    Raises
+    ------
+    DatasetError
+        RV401, RV402, RV405: `y` or `groups` are unusable.
+    AnalysisError
+        RV503: lengths differ.
+
+    References
+    ----------
+    Davis J, Goadrich M (2006). The relationship between Precision-Recall and ROC curves. Proceedings
+    of the 23rd International Conference on Machine Learning, 233-240. doi:10.1145/1143844.1143874
+    """
+    values = np.asarray(scores, dtype=np.float64)
+    positive, patients = check_labels(y, groups, values.size)
+    points = np.linspace(0, 1, 101) if grid is None else np.asarray(grid, dtype=np.float64)
+    curve = _Curve(positive, values)
+    precision = _precision_at(points, *curve.counts(np.ones((1, values.size))))[0]
+    weights = patient_draws(positive, patients, n_boot, np.random.default_rng(seed))
+    draws = _precision_at(points, *curve.counts(weights[:, patients]))
+    low, high = np.quantile(draws, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
+    return pd.DataFrame({"recall": points, "precision": precision, "low": low, "high": high})
 
 
 class _Curve:
@@ -122,9 +180,25 @@ class _Curve:
         ordered = weights[:, self._order]
         return self._rate(ordered, ~self._positive), self._rate(ordered, self._positive)
 
+    def counts(self, weights: Floats) -> tuple[Floats, Floats]:
+        """Return vertebrae called positive, and rightly so, (draws, thresholds), of weights (draws, n)."""
+        ordered = weights[:, self._order]
+        called = np.cumsum(ordered, axis=1)[:, self._ends]
+        return called, np.cumsum(ordered * self._positive, axis=1)[:, self._ends]
+
     def _rate(self, weights: Floats, members: Bools) -> Floats:
         counts = np.cumsum(weights * members, axis=1)[:, self._ends]
         return np.pad(counts, ((0, 0), (1, 0))) / counts[:, -1:]
+
+
+def _precision_at(points: Floats, calls: Floats, hits: Floats) -> Floats:
+    """Precision at the highest threshold that reaches each recall, (draws, points)."""
+    out = np.empty((len(hits), len(points)))
+    for draw, (called, found) in enumerate(zip(calls, hits, strict=True)):
+        called, found = called[called > 0], found[called > 0]
+        reached = np.searchsorted(found / found[-1], points - 1e-12)
+        out[draw] = found[reached] / called[reached]
+    return out
 
 
 def _sensitivity_at(points: Floats, fpr: Floats, tpr: Floats) -> Floats:
@@ -137,18 +211,3 @@ def _sensitivity_at(points: Floats, fpr: Floats, tpr: Floats) -> Floats:
         part = np.clip((points - x[left]) / width, 0.0, 1.0)
         out[draw] = height[left] + part * (height[right] - height[left])
     return out
-
-
-def _patient_draws(
-    positive: Bools, patients: NDArray[np.intp], n_boot: int, rng: np.random.Generator
-) -> Floats:
-    """How often each patient is drawn, (draws, patients), within the three kinds of patient."""
-    has_positive = np.bincount(patients, weights=positive) > 0
-    has_negative = np.bincount(patients, weights=~positive) > 0
-    kind = has_positive + 2 * has_negative
-    weights = np.zeros((n_boot, len(kind)))
-    for value in np.unique(kind):
-        members = np.flatnonzero(kind == value)
-        share = np.full(len(members), 1 / len(members))
-        weights[:, members] = rng.multinomial(len(members), share, size=n_boot)
-    return weights
