@@ -14,18 +14,20 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from radiomics_vert import __version__
 from radiomics_vert.checks import Finding, findings_result, worst
 from radiomics_vert.cohort import load_scheme, scheme_names
 from radiomics_vert.config import write_templates
 from radiomics_vert.errors import Problem, RadiomicsVertError, SettingsError
 from radiomics_vert.modeling import ValidationSpec
 from radiomics_vert.parallel import Progress as MoveBar
+from radiomics_vert.phrases import count
 from radiomics_vert.provenance import versions as installed_versions
 from radiomics_vert.study import (
+    RECORDS,
     Run,
     TableStudy,
     analyze_table,
+    finding_counts,
     load_study,
     prepare_demo,
     report_folder,
@@ -70,7 +72,7 @@ Output = Annotated[Path | None, typer.Option("--output", "-o", help="Folder for 
 
 @app.command()
 def init(folder: Annotated[Path, typer.Argument(help="Folder to make.", show_default=False)]) -> None:
-    """Write a commented study.yaml, images.csv and clinical.csv to fill in."""
+    """Write a commented study.yaml, images.csv, clinical.csv, a README and the schema of study.yaml."""
     for path in write_templates(folder):
         out.print(f"wrote {path}", markup=False)
     out.print(f"Fill them in, then: radiomics-vert check {folder / 'study.yaml'}", markup=False)
@@ -80,7 +82,8 @@ def init(folder: Annotated[Path, typer.Argument(help="Folder to make.", show_def
 def check(study: StudyFile, workers: Workers = None, quiet: Quiet = False) -> None:
     """Tell everything that is wrong with a study, before any long work."""
     with _running(study, None, workers, quiet) as run:
-        findings = run.check()
+        summary, findings = run.check()
+    out.print(summary, markup=False)
     _print_findings(findings)
     raise typer.Exit(PROBLEMS if worst(findings) == "error" else GOOD)
 
@@ -117,11 +120,11 @@ def analyze(
     if features is None:
         run = Run(load_study(_required_study(study), output))
         run.analyze()
-        _print_results(run.study.results, "association_features.csv")
+        _print_results(run.study.records, "association_features.csv")
         return
     table = _table(features, outcome, positive, negative, group, level, covariate, drop, output)
     analyze_table(table)
-    _print_results(table.results, "association_features.csv")
+    _print_results(table.records, "association_features.csv")
 
 
 @app.command()
@@ -147,13 +150,13 @@ def validate(
     if features is None:
         with _running(_required_study(study), output, workers, quiet) as run:
             run.validate()
-        _print_results(run.study.results, "validation_metrics.csv")
+        _print_results(run.study.records, "validation_metrics.csv")
         return
     table = _table(features, outcome, positive, negative, group, level, covariate, drop, output)
     spec = ValidationSpec(outer_folds=outer_folds, inner_folds=inner_folds, repeats=repeats, seed=seed)
     with _progress(quiet) as bars:
         validate_table(table, spec, n_jobs=-1 if workers is None else workers, watch=bars.watch)
-    _print_results(table.results, "validation_metrics.csv")
+    _print_results(table.records, "validation_metrics.csv")
 
 
 @app.command()
@@ -163,8 +166,8 @@ def report(
     ],
 ) -> None:
     """Build the report from result tables; nothing is computed again."""
-    if (study / "results").is_dir() and not (study / "study.yaml").is_file():
-        path = report_folder(study / "results", study)
+    if (study / RECORDS).is_dir() and not (study / "study.yaml").is_file():
+        path = report_folder(study / RECORDS, study)
     else:
         path = Run(load_study(study)).report()
     out.print(str(path), markup=False)
@@ -203,7 +206,7 @@ def schemes() -> None:
 @app.command()
 def versions() -> None:
     """Print the versions that a report records."""
-    for name, version in {"radiomics-vert": __version__, **installed_versions()}.items():
+    for name, version in installed_versions().items():
         out.print(f"{name:20}{version}", markup=False)
 
 
@@ -283,7 +286,16 @@ def _table(
         found = f"no {', no '.join(missing)}"
         raise SettingsError(Problem("RV602", expected, found, "command line", remedy))
     roles = (tuple(covariate or ()), tuple(drop or ()))
-    return TableStudy(features, outcome, positive, group, output or Path("results"), negative, level, *roles)
+    return TableStudy(
+        features,
+        outcome,
+        positive,
+        group,
+        output or Path(f"{features.stem}_results"),
+        negative,
+        level,
+        *roles,
+    )
 
 
 def _print_findings(findings: list[Finding]) -> None:
@@ -292,7 +304,11 @@ def _print_findings(findings: list[Finding]) -> None:
         out.print(f"{row['severity']:8}{row['code']} {row['title']}{concerned}", markup=False)
         out.print(f"  found:   {row['explanation']}\n  remedy:  {row['remedy']}", markup=False)
     counts = {s: sum(f.severity == s for f in findings) for s in ("error", "warning", "note")}
-    out.print(", ".join(f"{number} {name}s" for name, number in counts.items()), markup=False)
+    out.print(_tally(counts), markup=False)
+
+
+def _tally(counts: dict[str, int]) -> str:
+    return ", ".join(count(number, name) for name, number in counts.items())
 
 
 def _print_results(results: Path, main_table: str) -> None:
@@ -303,10 +319,12 @@ def _print_results(results: Path, main_table: str) -> None:
 
 def _close(at_work: Run, path: Path) -> int:
     """Print the result in three sentences and the path of the report; return the exit code."""
-    for sentence in result_sentences(at_work.study.results):
+    for sentence in result_sentences(at_work.study.records):
         out.print(sentence, markup=False)
+    counts = finding_counts(at_work.study.records)
+    out.print(f"The checks found {_tally(counts)}; the report lists them.", markup=False)
     out.print(f"{DISCLAIMER}\n{path}", markup=False)
-    return PROBLEMS if len(at_work.study.load_features().failures) else GOOD
+    return PROBLEMS if counts["error"] else GOOD
 
 
 def main() -> None:

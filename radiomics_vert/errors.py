@@ -60,6 +60,7 @@ CODES: dict[str, str] = {
     "RV405": "Group column is unusable",
     "RV406": "Too few patients",
     "RV407": "Case appears more than once",
+    "RV408": "No case can be measured",
     # statistics and models
     "RV501": "Split would separate vertebrae of one patient",
     "RV502": "Too few patients per class for the folds",

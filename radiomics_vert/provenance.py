@@ -17,8 +17,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from radiomics_vert import __version__
+
 PACKAGES = (
-    "radiomics-vert",
     "numpy",
     "scipy",
     "pandas",
@@ -75,7 +76,7 @@ def pyradiomics_distribution() -> tuple[str, str]:
 
 def versions() -> dict[str, str]:
     """Return the versions of Python, of the packages that compute, and of pyradiomics."""
-    found = {"python": platform.python_version()}
+    found = {"radiomics-vert": __version__, "python": platform.python_version()}
     for name in PACKAGES:
         try:
             found[name] = metadata.version(name)

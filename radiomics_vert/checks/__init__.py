@@ -1,7 +1,15 @@
 """Coded findings on cohort, features and dataset."""
 
-from radiomics_vert.checks.analysis import check_dataset, check_features
+from radiomics_vert.checks.analysis import check_dataset, check_features, check_validation
 from radiomics_vert.checks.cohort import check_cohort
 from radiomics_vert.checks.findings import Finding, findings_result, worst
 
-__all__ = ["Finding", "check_cohort", "check_dataset", "check_features", "findings_result", "worst"]
+__all__ = [
+    "Finding",
+    "check_cohort",
+    "check_dataset",
+    "check_features",
+    "check_validation",
+    "findings_result",
+    "worst",
+]

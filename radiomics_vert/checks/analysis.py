@@ -9,12 +9,15 @@ import pandas as pd
 from radiomics_vert.checks.findings import Finding
 from radiomics_vert.dataset import Dataset
 from radiomics_vert.extraction import FeatureTable
+from radiomics_vert.phrases import vertebrae
+from radiomics_vert.results import Result
 
 # Texture matrices over fewer bins blur, over more they become sparse; pyradiomics' documentation
 # names 16 to 128 (examples) and 30 to 130 (FAQ) bins as the range in use. [O] we warn outside 16-256.
 GREY_LEVELS = (16, 256)
 # [O] The usual rule of thumb of ten patients with the event per parameter, for one parameter.
 MINIMUM_PATIENTS = 10
+EVENTS_PER_PARAMETER = 10
 
 
 def check_features(table: FeatureTable) -> list[Finding]:
@@ -46,7 +49,40 @@ def check_dataset(dataset: Dataset, outer_folds: int = 5) -> list[Finding]:
     -------
     list of Finding
     """
-    return [*_class_sizes(dataset, outer_folds), *_left_out(dataset), *_constant(dataset)]
+    return [
+        *_class_sizes(dataset, outer_folds),
+        *_left_out(dataset),
+        *_constant(dataset),
+        *_many_candidates(dataset),
+    ]
+
+
+def check_validation(validation: Result) -> list[Finding]:
+    """Check a validation: fits that did not converge.
+
+    Parameters
+    ----------
+    validation : Result
+        What :func:`radiomics_vert.cross_validate` returned.
+
+    Returns
+    -------
+    list of Finding
+    """
+    folds = validation.frame("folds")
+    wrong = folds[folds["convergence_warnings"] > 0]
+    if wrong.empty:
+        return []
+    where = (f"{row.feature_set}, repeat {row.repeat}, fold {row.fold}" for row in wrong.itertuples())
+    return [
+        Finding(
+            "RV504",
+            "warning",
+            f"the fit did not converge in {len(wrong)} of {len(folds)} outer folds",
+            "trust the coefficients of these folds less; a stronger penalty converges sooner",
+            tuple(where),
+        )
+    ]
 
 
 def _failures(table: FeatureTable) -> Iterator[Finding]:
@@ -120,6 +156,17 @@ def _left_out(dataset: Dataset) -> Iterator[Finding]:
             f"{len(group)} left out: {reason}",
             "nothing to do if this is what the study intends",
             tuple(group["unit"]),
+        )
+
+
+def _many_candidates(dataset: Dataset) -> Iterator[Finding]:
+    events, candidates = min(dataset.counts().values()), dataset.X.shape[1]
+    if candidates and events < EVENTS_PER_PARAMETER * candidates:
+        yield Finding(
+            "RV505",
+            "note",
+            f"{candidates} candidate features for {vertebrae(events)} of the rarer class",
+            "believe validated results only; a plain regression on so many features would fit noise",
         )
 
 

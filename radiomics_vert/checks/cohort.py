@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator
 
 from radiomics_vert.checks.findings import Finding
-from radiomics_vert.cohort import Cohort, duplicate_images
-from radiomics_vert.errors import Problem
+from radiomics_vert.cohort import Cohort, Refusal, duplicate_images
+from radiomics_vert.phrases import count, vertebrae
 
 # [O] Below this a vertebra is a fragment: a T1 body of a small adult fills about 10 000 mm3, which is
 # more than 1000 voxels at every clinical spacing that we know of.
@@ -40,12 +40,15 @@ def check_cohort(cohort: Cohort, sequences: Collection[str] | None = None) -> li
 
 
 def _refused(cohort: Cohort) -> Iterator[Finding]:
-    groups: dict[Problem, list[str]] = defaultdict(list)
+    groups: dict[tuple[str, str], list[Refusal]] = defaultdict(list)
     for refusal in cohort.refused:
-        groups[refusal.problem].append(refusal.case_id)
-    for problem, cases in groups.items():
-        found = f"{problem.found} (expected {problem.expected}; {problem.where})"
-        yield Finding(problem.code, "error", found, problem.remedy, tuple(cases))
+        groups[refusal.problem.code, refusal.problem.remedy].append(refusal)
+    for (code, remedy), refusals in groups.items():
+        first = refusals[0].problem
+        found = f"{first.found} (expected {first.expected}; {first.where})"
+        if len(refusals) > 1:
+            found = f"{len(refusals)} cannot be used; the first: {found}"
+        yield Finding(code, "error", found, remedy, tuple(refusal.case_id for refusal in refusals))
 
 
 def _without_parameters(cohort: Cohort, sequences: Collection[str] | None) -> Iterator[Finding]:
@@ -85,7 +88,7 @@ def _clinical(cohort: Cohort) -> Iterator[Finding]:
         yield Finding(
             "RV109",
             "warning",
-            f"{len(rows)} clinical rows have no vertebra in any usable mask; they do not enter the analysis",
+            f"{count(len(rows), 'clinical row')} without a vertebra in any usable mask; not analysed",
             "check subject ids and levels, and whether the mask covers the level",
             tuple(f"line {line}: {subject} {where}".strip() for line, subject, where in named),
         )
@@ -93,7 +96,7 @@ def _clinical(cohort: Cohort) -> Iterator[Finding]:
         yield Finding(
             "RV110",
             "note",
-            f"{len(cohort.unlabelled)} vertebrae in the masks have no clinical row of their own level",
+            f"{vertebrae(len(cohort.unlabelled))} in the masks without a clinical row of the same level",
             "nothing to do if these are the unfractured neighbours",
             cohort.unlabelled,
         )
@@ -107,8 +110,8 @@ def _shapes(cohort: Cohort) -> Iterator[Finding]:
         yield Finding(
             "RV301",
             "warning",
-            f"{len(fragments)} vertebrae have fewer than {FRAGMENT_VOXELS} voxels: fragments at the edge "
-            "of the scan or stray labels",
+            f"{vertebrae(len(fragments))} with fewer than {FRAGMENT_VOXELS} voxels: "
+            "fragments at the edge of the scan, or stray labels",
             "look at the mask; leave the vertebra out if most of it is missing",
             fragments,
         )
@@ -116,7 +119,7 @@ def _shapes(cohort: Cohort) -> Iterator[Finding]:
         yield Finding(
             "RV306",
             "warning",
-            f"{len(border)} vertebrae reach the border of the image, so part of them may be missing",
+            f"{vertebrae(len(border))} at the border of the image: a part may be missing",
             "leave them out of shape features, or use a scan that covers them",
             border,
         )
@@ -124,7 +127,7 @@ def _shapes(cohort: Cohort) -> Iterator[Finding]:
         yield Finding(
             "RV307",
             "note",
-            f"{len(pieces)} vertebrae fall into several components",
+            f"{vertebrae(len(pieces))} in several pieces",
             "look at the masks: stray voxels of a label change shape features",
             pieces,
         )

@@ -198,6 +198,10 @@ class Cohort:
         """Return the number of cases and refused scans: what `values + failures` must add up to."""
         return len(self.cases) + len(self.refused)
 
+    def labelled(self) -> Cohort:
+        """Return the cohort restricted to vertebrae that the clinical table names; refused scans stay."""
+        return self.only({case.case_id for case in self.cases} - set(self.unlabelled))
+
     def only(self, cases: set[str]) -> Cohort:
         """Return the cohort restricted to these case ids; refused scans stay."""
         kept = tuple(case for case in self.cases if case.case_id in cases)

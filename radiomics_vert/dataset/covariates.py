@@ -9,8 +9,9 @@ def covariate_columns(covariates: pd.DataFrame) -> pd.DataFrame:
     """Return numeric columns for covariates of any kind.
 
     Numbers and truth values stay one column. Text becomes 0/1 columns named `sex=male`, one for each
-    value except the alphabetically first, which is the reference. A missing value stays missing (a model's
-    pipeline imputes it in the training rows; an adjusted association leaves the row out); a text covariate with one value only gives no column.
+    value except the alphabetically first, which is the reference. A missing value stays missing: a
+    model's pipeline imputes it in the training rows, an adjusted association leaves the row out. A text
+    covariate with one value only gives no column.
 
     Parameters
     ----------

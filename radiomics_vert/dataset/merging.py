@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from radiomics_vert.cohort.levels import Level
+from radiomics_vert.cohort import Cohort, Level
 from radiomics_vert.dataset.audit import Audit
 from radiomics_vert.dataset.naming import SEQUENCE_SEPARATOR
 from radiomics_vert.dataset.nouns import Dataset
@@ -67,6 +67,8 @@ def merge(
     tables = [features] if isinstance(features, FeatureTable) else list(features)
     audit = Audit()
     values = pd.concat([table.values for table in tables], ignore_index=True)
+    if values.empty:
+        raise DatasetError(_nothing_measured(tables))
     values[list(IDENTITY[:-1])] = values[list(IDENTITY[:-1])].fillna("").astype(str)
     for table in tables:
         audit.failures(table.failures)
@@ -88,6 +90,33 @@ def merge(
         positive=positive,
         negative=negative,
         provenance=Provenance({"features": [dict(t.provenance.reproducible) for t in tables]}),
+    )
+
+
+def preview(
+    cohort: Cohort,
+    *,
+    outcome: str,
+    positive: str,
+    negative: str | None = None,
+    covariates: Sequence[str] = (),
+    rater: str | None = None,
+) -> Dataset:
+    """Return the dataset that a cohort will give, without any feature: who will enter, with which class.
+
+    Parameters and errors are those of :func:`merge`.
+    """
+    values = pd.DataFrame([case.identity() for case in cohort.cases], columns=list(IDENTITY))
+    empty = pd.DataFrame(columns=list(IDENTITY))
+    table = FeatureTable(values, empty, empty, len(values))
+    return merge(
+        table,
+        cohort.clinical,
+        outcome=outcome,
+        positive=positive,
+        negative=negative,
+        covariates=covariates,
+        rater=rater,
     )
 
 
@@ -217,6 +246,14 @@ def _level_region(level: str) -> str | None:
 def _as_number_where_possible(column: pd.Series[str]) -> pd.Series[float] | pd.Series[str]:
     number = pd.to_numeric(column, errors="coerce")
     return number if number.notna().sum() == column.notna().sum() else column
+
+
+def _nothing_measured(tables: Sequence[FeatureTable]) -> Problem:
+    failures = pd.concat([table.failures for table in tables])
+    reasons = (failures["code"] + " " + failures["title"]).value_counts()
+    found = "; ".join(f"{n} x {reason}" for reason, n in reasons.items()) or "no case at all"
+    remedy = "run `radiomics-vert check`, which tells what to mend"
+    return Problem("RV408", "at least one measured vertebra", found, "feature table", remedy)
 
 
 def _missing_column(name: str, clinical: pd.DataFrame, role: str) -> DatasetError:

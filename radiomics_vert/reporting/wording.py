@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from radiomics_vert import phrases
 from radiomics_vert.dataset.naming import parse_feature
 
 ABSENT = "–"
@@ -143,7 +144,7 @@ def count(n: Any, singular: str, plural: str = "") -> str:
     >>> count(1, "patient"), count(2, "vertebra", "vertebrae")
     ('1 patient', '2 vertebrae')
     """
-    return f"{number(n)} {singular if n == 1 else plural or singular + 's'}"
+    return phrases.count(n, singular, plural, number)
 
 
 def listing(names: list[str], most: int = 6) -> str:

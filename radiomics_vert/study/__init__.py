@@ -1,15 +1,17 @@
 """A study from its settings to its report: the one place that knows the order of the stages."""
 
 from radiomics_vert.study.demo import prepare_demo
-from radiomics_vert.study.folder import Study, load_results, load_study
+from radiomics_vert.study.folder import RECORDS, Study, load_results, load_study
 from radiomics_vert.study.plain import TableStudy, analyze_table, validate_table
-from radiomics_vert.study.stages import Run, report_folder, result_sentences
+from radiomics_vert.study.stages import Run, finding_counts, report_folder, result_sentences
 
 __all__ = [
+    "RECORDS",
     "Run",
     "Study",
     "TableStudy",
     "analyze_table",
+    "finding_counts",
     "load_results",
     "load_study",
     "prepare_demo",

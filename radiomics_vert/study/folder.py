@@ -4,12 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict
 
 from radiomics_vert.config import StudySettings, read_settings
 from radiomics_vert.errors import Problem, ReportError
 from radiomics_vert.extraction import FeatureTable
 from radiomics_vert.results import Result
 from radiomics_vert.storage import digest
+
+RECORDS = "records"
+
+
+class DatasetRoles(TypedDict):
+    """Keyword arguments of :func:`radiomics_vert.merge`."""
+
+    outcome: str
+    positive: str
+    negative: str | None
+    covariates: list[str]
+    rater: str | None
 
 
 @dataclass(frozen=True)
@@ -41,14 +54,25 @@ class Study:
         return self.output / "features"
 
     @property
-    def results(self) -> Path:
+    def records(self) -> Path:
         """Folder of the result tables."""
-        return self.output / "results"
+        return self.output / RECORDS
 
     @property
     def settings_digest(self) -> str:
         """sha256 of the settings that change results."""
         return digest(self.settings.results_part())
+
+    def dataset_roles(self) -> DatasetRoles:
+        """Return the roles of the clinical columns, as :func:`radiomics_vert.merge` takes them."""
+        settings = self.settings
+        return {
+            "outcome": settings.outcome.column,
+            "positive": settings.outcome.positive,
+            "negative": settings.outcome.negative,
+            "covariates": settings.covariates,
+            "rater": settings.cohort.rater,
+        }
 
     def load_features(self) -> FeatureTable:
         """Return the feature table of an earlier `extract`.
@@ -87,7 +111,16 @@ def load_study(path: str | Path, output: Path | None = None) -> Study:
     return Study(read_settings(path), path.parent, output)
 
 
-KINDS = ("study", "cohort", "flow", "checks_extraction", "checks_dataset", "extraction", "table_one")
+KINDS = (
+    "study",
+    "cohort",
+    "flow",
+    "checks_extraction",
+    "checks_dataset",
+    "checks_validation",
+    "extraction",
+    "table_one",
+)
 ANALYSIS_KINDS = ("association", "values", "validation", "provenance")
 
 
@@ -99,7 +132,7 @@ def load_results(folder: Path) -> list[Result]:
     ReportError
         RV701 there is none.
     """
-    found = [kind for kind in (*KINDS, *ANALYSIS_KINDS) if (folder / f"{kind}.json").is_file()]
+    found = [kind for kind in KINDS if (folder / f"{kind}.json").is_file()]
     if not found:
         raise ReportError(_missing("results", folder, "analyze"))
     return [Result.load(folder, kind) for kind in found]

@@ -13,6 +13,7 @@ from radiomics_vert.provenance import git_state
 from radiomics_vert.results import Result
 from radiomics_vert.storage import digest
 from radiomics_vert.study.analysis import Watch, describe, unwatched, validate_models
+from radiomics_vert.study.folder import RECORDS
 from radiomics_vert.study.records import flow_result, provenance_result
 
 
@@ -41,9 +42,9 @@ class TableStudy:
     drop: tuple[str, ...] = ()
 
     @property
-    def results(self) -> Path:
+    def records(self) -> Path:
         """Folder of the result tables."""
-        return self.output / "results"
+        return self.output / RECORDS
 
     def dataset(self) -> Dataset:
         """Read the table."""
@@ -95,7 +96,7 @@ def analyze_table(
     dataset = study.dataset()
     results = [*_frame_results(study, dataset, confidence, fdr, seed), *describe(dataset, confidence, 5)]
     for result in results:
-        result.save(study.results)
+        result.save(study.records)
     return results
 
 
@@ -123,7 +124,7 @@ def validate_table(
     result = validate_models(dataset, [ModelSpec("elastic_net")], validation, n_jobs, watch)
     frame = _frame_results(study, dataset, validation.confidence, 0.05, validation.seed)
     for part in (*frame, result):
-        part.save(study.results)
+        part.save(study.records)
     return result
 
 

@@ -158,8 +158,14 @@ def flow_result(dataset: Dataset, cohort: Result | None = None, table: FeatureTa
     return Result("flow", tables, {"counts": dataset.counts(), "patients": dataset.n_subjects})
 
 
-def _step(step: str, unit: str, entered: object, left: object, reason: str) -> dict[str, object]:
-    return {"step": step, "unit": unit, "entered": entered, "left": left, "reason": reason}
+def _step(step: str, unit: str, entered: int, left: int, reason: str) -> dict[str, object]:
+    return {
+        "step": step,
+        "unit": unit,
+        "entered": int(entered),
+        "left": int(left),
+        "reason": reason if left else "",
+    }
 
 
 def _units_left(dataset: Dataset) -> int:

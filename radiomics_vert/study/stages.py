@@ -9,11 +9,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from radiomics_vert.checks import Finding, check_cohort, check_features, findings_result
-from radiomics_vert.cohort import Cohort, read_clinical, read_cohort
-from radiomics_vert.dataset import DERIVED_COVARIATES, Dataset, merge
-from radiomics_vert.errors import Problem, RadiomicsVertError
-from radiomics_vert.extraction import ExtractionParams, FeatureTable, builtin_params, extract, read_params
+from radiomics_vert.checks import Finding, check_cohort, check_features, check_validation, findings_result
+from radiomics_vert.cohort import Cohort, read_clinical
+from radiomics_vert.dataset import Dataset, merge
+from radiomics_vert.extraction import FeatureTable, extract
 from radiomics_vert.modeling import ModelSpec, ValidationSpec
 from radiomics_vert.provenance import git_state, run_facts
 from radiomics_vert.reporting import build_report, summary_sentences, write_report
@@ -21,6 +20,7 @@ from radiomics_vert.results import Result
 from radiomics_vert.storage import write_json
 from radiomics_vert.study.analysis import Watch, describe, renamed, unwatched, validate_models
 from radiomics_vert.study.folder import Study, load_results
+from radiomics_vert.study.inputs import Inputs, read_inputs
 from radiomics_vert.study.records import (
     cohort_result,
     extraction_result,
@@ -56,19 +56,20 @@ class Run:
         """Number of parallel workers, as scikit-learn counts them."""
         return self.study.settings.execution.workers if self.workers is None else self.workers
 
-    def check(self) -> list[Finding]:
-        """Return everything that can be said before features are computed.
+    def check(self) -> tuple[str, list[Finding]]:
+        """Return what was understood, and everything that can be said before features are computed.
 
         Faults of the settings, parameter files and tables are raised together, as one error.
         """
-        cohort, parameters = self._inputs()
-        return check_cohort(_requested(cohort, self.study), list(parameters))
+        inputs = self._inputs()
+        return inputs.summary(), inputs.findings(self.study.settings.validation.outer_folds)
 
     def extract(self) -> FeatureTable:
         """Measure the cohort; write the feature table and what was found on the way."""
         study, started = self.study, time.perf_counter()
-        cohort, parameters = self._inputs()
-        measured = _requested(cohort, study)
+        inputs = self._inputs()
+        inputs.require_analysis()
+        measured, parameters = inputs.measured, inputs.parameters
         findings = check_cohort(measured, list(parameters))
         cache = study.folder / study.settings.execution.cache
         table = extract(
@@ -76,32 +77,25 @@ class Run:
         )
         table.save(study.features)
         findings += [finding for finding in check_features(table) if finding.severity != "error"]
-        findings += _failed_cases(table, cohort)
-        renamed(findings_result(findings), "checks_extraction").save(study.results)
-        cohort_result(cohort, measured).save(study.results)
-        extraction_result(table, parameters).save(study.results)
+        findings += _failed_cases(table, measured)
+        renamed(findings_result(findings), "checks_extraction").save(study.records)
+        cohort_result(inputs.cohort, measured).save(study.records)
+        extraction_result(table, parameters).save(study.records)
         self.facts["extraction"] = dict(table.provenance.run)
         self._done("extract", started)
         return table
 
     def dataset(self) -> Dataset:
         """Return the dataset of the extracted features and the clinical table."""
-        study, settings = self.study, self.study.settings
-        return merge(
-            study.load_features(),
-            read_clinical(study.folder / settings.cohort.clinical),
-            outcome=settings.outcome.column,
-            positive=settings.outcome.positive,
-            negative=settings.outcome.negative,
-            covariates=settings.covariates,
-            rater=settings.cohort.rater,
-        )
+        study = self.study
+        clinical = read_clinical(study.folder / study.settings.cohort.clinical)
+        return merge(study.load_features(), clinical, **study.dataset_roles())
 
     def analyze(self) -> list[Result]:
         """Compare the classes, feature by feature; write the tables."""
         started = time.perf_counter()
         dataset, study = self.dataset(), self.study
-        cohort = Result.load(study.results, "cohort")
+        cohort = Result.load(study.records, "cohort")
         flow = flow_result(dataset, cohort, study.load_features())
         results = [
             study_result(study.settings, dataset),
@@ -112,7 +106,7 @@ class Run:
             ),
         ]
         for result in results:
-            result.save(study.results)
+            result.save(study.records)
         self._done("analyze", started)
         return results
 
@@ -132,13 +126,14 @@ class Run:
             patient_rule=settings.patient_rule,
         )
         result = validate_models(self.dataset(), specs, validation, self.n_jobs, self.watch)
-        result.save(self.study.results)
+        result.save(self.study.records)
+        renamed(findings_result(check_validation(result)), "checks_validation").save(self.study.records)
         self._done("validate", started)
         return result
 
     def report(self) -> Path:
         """Build the report from the result tables; nothing is computed again."""
-        path = report_folder(self.study.results, self.study.output)
+        path = report_folder(self.study.records, self.study.output)
         write_json(self.study.output / "provenance.json", self._provenance())
         return path
 
@@ -149,31 +144,8 @@ class Run:
         self.validate()
         return self.report()
 
-    def _inputs(self) -> tuple[Cohort, dict[str, ExtractionParams]]:
-        """Read tables and parameter files; collect the faults of both before giving up."""
-        study, problems = self.study, list[Problem]()
-        parameters: dict[str, ExtractionParams] = {}
-        for sequence, name in study.settings.extraction.parameters.items():
-            try:
-                parameters[sequence] = _parameters(study.folder, name)
-            except RadiomicsVertError as error:
-                problems += error.problems
-        cohort: Cohort | None = None
-        try:
-            cohort = read_cohort(
-                study.folder / study.settings.cohort.images,
-                study.folder / study.settings.cohort.clinical,
-                scheme=study.settings.cohort.scheme,
-                region=study.settings.cohort.region,
-                n_jobs=self.n_jobs,
-                progress=self.watch("examining images and masks"),
-            )
-            problems += _missing_columns(cohort, study)
-        except RadiomicsVertError as error:
-            problems += error.problems
-        if problems or cohort is None:
-            raise RadiomicsVertError(*problems)
-        return cohort, parameters
+    def _inputs(self) -> Inputs:
+        return read_inputs(self.study, self.n_jobs, self.watch)
 
     def _done(self, stage: str, started: float) -> None:
         seconds = round(time.perf_counter() - started, 1)
@@ -181,7 +153,7 @@ class Run:
         log.info("%s took %s s", stage, seconds)
 
     def _provenance(self) -> dict[str, object]:
-        spec = Result.load(self.study.results, "provenance").spec
+        spec = Result.load(self.study.records, "provenance").spec
         return {"reproducible": dict(spec), "run": self.facts}
 
 
@@ -196,17 +168,16 @@ def report_folder(results: Path, output: Path) -> Path:
     return write_report(build_report(_joined_checks(load_results(results))), output)
 
 
+def finding_counts(records: Path) -> dict[str, int]:
+    """Return how many errors, warnings and notes the stages have found."""
+    found = [result.frame() for result in load_results(records) if result.kind.startswith("checks_")]
+    severity = pd.concat(found)["severity"] if found else pd.Series(dtype=str)
+    return {name: int((severity == name).sum()) for name in ("error", "warning", "note")}
+
+
 def result_sentences(results: Path) -> list[str]:
     """Return the three sentences that sum up the results in a folder."""
     return summary_sentences(_joined_checks(load_results(results)))
-
-
-def _requested(cohort: Cohort, study: Study) -> Cohort:
-    """Return the vertebrae to measure: all, or those that the clinical table names."""
-    if study.settings.extraction.vertebrae == "all" or not cohort.unlabelled:
-        return cohort
-    neighbours = set(cohort.unlabelled)
-    return cohort.only({case.case_id for case in cohort.cases} - neighbours)
 
 
 def _failed_cases(table: FeatureTable, cohort: Cohort) -> list[Finding]:
@@ -216,30 +187,6 @@ def _failed_cases(table: FeatureTable, cohort: Cohort) -> list[Finding]:
         finding
         for finding in check_features(table)
         if finding.severity == "error" and not set(finding.cases) <= refused
-    ]
-
-
-def _parameters(folder: Path, name: str) -> ExtractionParams:
-    """Read a parameter file of the study, or a shipped one by its name."""
-    if name.endswith((".yaml", ".yml")):
-        return read_params(folder / name)
-    return builtin_params(name)
-
-
-def _missing_columns(cohort: Cohort, study: Study) -> list[Problem]:
-    """Return a problem for each column that the study names and the clinical table lacks."""
-    settings = study.settings
-    asked = {settings.outcome.column: "outcome.column"} | dict.fromkeys(settings.covariates, "covariates")
-    return [
-        Problem(
-            "RV103",
-            f"the column {name!r}, which the study names under {place}",
-            f"the columns {', '.join(map(str, cohort.clinical.columns))}",
-            settings.cohort.clinical,
-            f"correct {place} in study.yaml, or add the column",
-        )
-        for name, place in asked.items()
-        if name not in cohort.clinical.columns and name not in DERIVED_COVARIATES
     ]
 
 

@@ -52,7 +52,8 @@ def test_run_ends_with_three_sentences_and_the_report(small_study):
     done = call("run", small_study, "--quiet")
     assert done.returncode == 0, done.stderr
     lines = done.stdout.strip().splitlines()
-    assert len(lines) == 5
+    assert len(lines) == 6
+    assert lines[3].startswith("The checks found 0 errors")
     assert lines[-1].endswith("report.html")
     assert "not a diagnostic device" in lines[-2]
     log = (small_study / "results" / "run.log").read_text()
@@ -76,9 +77,9 @@ def test_a_table_goes_through_analyze_validate_and_report(table, tmp_path):
     assert done.returncode == 0, done.stderr
     done = call("validate", *roles, "-o", tmp_path / "out", "--repeats", 2, "-q")
     assert done.returncode == 0, done.stderr
-    association = pd.read_csv(tmp_path / "out" / "results" / "association_features.csv")
+    association = pd.read_csv(tmp_path / "out" / "records" / "association_features.csv")
     assert association.loc[association["p_adjusted"] < 0.05, "feature"].tolist() == ["informative"]
-    metrics = pd.read_csv(tmp_path / "out" / "results" / "validation_metrics.csv")
+    metrics = pd.read_csv(tmp_path / "out" / "records" / "validation_metrics.csv")
     assert metrics.loc[metrics["metric"] == "auc", "estimate"].item() > 0.7
     done = call("report", tmp_path / "out")
     assert done.returncode == 0, done.stderr

@@ -26,10 +26,10 @@ def finished(small_cohort, tmp_path_factory):
 
 def test_every_stage_leaves_its_files(finished):
     output = finished.study.output
-    kinds = {result.kind for result in load_results(output / "results")}
+    kinds = {result.kind for result in load_results(output / "records")}
     assert kinds == {
-        "study", "cohort", "flow", "checks_extraction", "checks_dataset", "extraction", "table_one",
-        "association", "values", "validation", "provenance",
+        "study", "cohort", "flow", "checks_extraction", "checks_dataset", "checks_validation",
+        "extraction", "table_one", "association", "values", "validation", "provenance",
     }  # fmt: skip
     assert (output / "report.html").stat().st_size > 50_000
     assert "synthetic" in (output / "report.html").read_text("utf-8").lower()
@@ -42,7 +42,7 @@ def test_values_and_failures_add_up(finished):
 
 
 def test_the_flow_loses_nobody(finished):
-    flow = Result.load(finished.study.results, "flow").frame()
+    flow = Result.load(finished.study.records, "flow").frame()
     steps = flow.set_index("step")
     before = steps.loc["vertebrae with features"]
     assert before["entered"] - before["left"] == steps.loc["vertebrae analysed", "entered"]
@@ -52,15 +52,15 @@ def test_the_flow_loses_nobody(finished):
 
 
 def test_sentences_carry_the_numbers_of_the_tables(finished):
-    sentences = result_sentences(finished.study.results)
-    metrics = Result.load(finished.study.results, "validation").frame()
+    sentences = result_sentences(finished.study.records)
+    metrics = Result.load(finished.study.records, "validation").frame()
     auc = metrics[(metrics["metric"] == "auc") & (metrics["feature_set"] == "features")]["estimate"].item()
     assert len(sentences) == 3
     assert f"{auc:.2f}" in " ".join(sentences)
 
 
 def test_covariates_are_a_model_of_their_own(finished):
-    metrics = Result.load(finished.study.results, "validation").frame()
+    metrics = Result.load(finished.study.records, "validation").frame()
     assert set(metrics["feature_set"]) == {"features", "covariates", "features + covariates"}
 
 
@@ -108,7 +108,8 @@ def test_an_unusable_scan_becomes_a_row_with_a_reason(small_study):
     rows = pd.read_csv(cohort / "images.csv")
     (cohort / rows.loc[0, "image"]).unlink()
     run = Run(load_study(small_study))
-    findings = run.check()
+    summary, findings = run.check()
+    assert summary.startswith("13 scans of 13 patients; ")
     assert [f.code for f in findings if f.severity == "error"] == ["RV101"]
     table = run.extract()
     assert list(table.failures["code"]) == ["RV101"]
@@ -122,4 +123,4 @@ def test_a_stage_without_the_one_before_says_what_to_run(small_study):
         Run(load_study(small_study)).analyze()
     assert error.value.problems[0].code == "RV701"
     with pytest.raises(ReportError, match="radiomics-vert analyze"):
-        load_results(Path(small_study / "results" / "results"))
+        load_results(Path(small_study / "results" / "records"))

@@ -1,0 +1,160 @@
+"""What a study starts from: cohort, parameter files, and what the dataset will be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from radiomics_vert.checks import Finding, check_cohort, check_dataset
+from radiomics_vert.cohort import Cohort, read_cohort
+from radiomics_vert.dataset import DERIVED_COVARIATES, Dataset, preview
+from radiomics_vert.errors import CohortError, DatasetError, Problem, RadiomicsVertError
+from radiomics_vert.extraction import ExtractionParams, builtin_params, read_params
+from radiomics_vert.phrases import count, vertebrae
+from radiomics_vert.study.analysis import Watch
+from radiomics_vert.study.folder import Study
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Tables and files of a study, read and matched.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        All that the image table names.
+    measured : Cohort
+        The part that is measured: the vertebrae of the clinical table, or all.
+    parameters : dict of str to ExtractionParams
+        Per sequence.
+    expected : Dataset or None
+        Who will enter the analysis, before features; None when nobody can.
+    outcome_problems : tuple of Problem
+        Why there is no dataset to expect.
+    """
+
+    cohort: Cohort
+    measured: Cohort
+    parameters: dict[str, ExtractionParams]
+    expected: Dataset | None
+    outcome_problems: tuple[Problem, ...]
+
+    def summary(self) -> str:
+        """Say in one line what was understood."""
+        scans, cases = self.cohort.scans, self.measured.cases
+        levels = sorted(case.level for case in cases if case.level)
+        span = f" ({levels[0]} to {levels[-1]})" if levels else ""
+        patients = len({scan.subject_id for scan in scans})
+        parts = [
+            f"{count(len(scans), 'scan')} of {count(patients, 'patient')}",
+            f"{vertebrae(len(self.cohort.cases))} in the masks",
+            f"{len(cases)} to measure{span}",
+        ]
+        if self.expected is not None:
+            classes = ", ".join(f"{number} {name}" for name, number in self.expected.counts().items())
+            parts.append(f"{vertebrae(len(self.expected))} to analyse ({classes})")
+        return "; ".join(parts)
+
+    def findings(self, outer_folds: int) -> list[Finding]:
+        """Return everything that can be said before features are computed."""
+        found = check_cohort(self.measured, list(self.parameters))
+        found += [
+            Finding(p.code, "error", f"{p.found} (expected {p.expected}; {p.where})", p.remedy)
+            for p in self.outcome_problems
+        ]
+        if self.expected is not None:
+            listed = {"RV110"} if self.cohort.unlabelled else set()
+            found += [f for f in check_dataset(self.expected, outer_folds) if f.code not in listed]
+        return found
+
+    def require_analysis(self) -> None:
+        """Stop before long work when nothing can come of it.
+
+        Raises
+        ------
+        CohortError
+            RV408 no case can be measured.
+        DatasetError
+            RV401, RV402 the outcome of the vertebrae cannot be analysed.
+        """
+        if not self.measured.cases:
+            reasons = tuple(dict.fromkeys(refusal.problem for refusal in self.cohort.refused))
+            found = f"{count(len(self.cohort.refused), 'scan')} refused, no vertebra of the clinical table"
+            remedy = "mend the problems that are listed with this one; `radiomics-vert check` lists all"
+            nothing = Problem("RV408", "at least one vertebra to measure", found, "image table", remedy)
+            raise CohortError(nothing, *reasons[:3])
+        if self.outcome_problems:
+            raise DatasetError(*self.outcome_problems)
+
+
+def read_inputs(study: Study, n_jobs: int, watch: Watch) -> Inputs:
+    """Read tables and parameter files; collect the faults of all of them before giving up.
+
+    Raises
+    ------
+    RadiomicsVertError
+        With every fault of the parameter files and tables.
+    """
+    problems: list[Problem] = []
+    parameters: dict[str, ExtractionParams] = {}
+    for sequence, name in study.settings.extraction.parameters.items():
+        try:
+            parameters[sequence] = _parameters(study.folder, name)
+        except RadiomicsVertError as error:
+            problems += error.problems
+    cohort: Cohort | None = None
+    try:
+        cohort = _cohort(study, n_jobs, watch)
+        problems += _missing_columns(cohort, study)
+    except RadiomicsVertError as error:
+        problems += error.problems
+    if problems or cohort is None:
+        raise RadiomicsVertError(*problems)
+    measured = cohort if study.settings.extraction.vertebrae == "all" else cohort.labelled()
+    expected, unusable = _expected(study, measured)
+    return Inputs(cohort, measured, parameters, expected, unusable)
+
+
+def _cohort(study: Study, n_jobs: int, watch: Watch) -> Cohort:
+    settings = study.settings.cohort
+    return read_cohort(
+        study.folder / settings.images,
+        study.folder / settings.clinical,
+        scheme=settings.scheme,
+        region=settings.region,
+        n_jobs=n_jobs,
+        progress=watch("examining images and masks"),
+    )
+
+
+def _expected(study: Study, measured: Cohort) -> tuple[Dataset | None, tuple[Problem, ...]]:
+    if not measured.cases:
+        return None, ()
+    try:
+        return preview(measured, **study.dataset_roles()), ()
+    except DatasetError as error:
+        return None, error.problems
+
+
+def _parameters(folder: Path, name: str) -> ExtractionParams:
+    """Read a parameter file of the study, or a shipped one by its name."""
+    if name.endswith((".yaml", ".yml")):
+        return read_params(folder / name)
+    return builtin_params(name)
+
+
+def _missing_columns(cohort: Cohort, study: Study) -> list[Problem]:
+    """Return a problem for each column that the study names and the clinical table lacks."""
+    settings = study.settings
+    asked = {settings.outcome.column: "outcome.column"} | dict.fromkeys(settings.covariates, "covariates")
+    return [
+        Problem(
+            "RV103",
+            f"the column {name!r}, which the study names under {place}",
+            f"the columns {', '.join(map(str, cohort.clinical.columns))}",
+            settings.cohort.clinical,
+            f"correct {place} in study.yaml, or add the column",
+        )
+        for name, place in asked.items()
+        if name not in cohort.clinical.columns and name not in DERIVED_COVARIATES
+    ]
