@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit, logit, ndtri
 
+from radiomics_vert.modeling.calibration import integrated_calibration_index
 from radiomics_vert.roc import clustered_auc, clustered_proportion
 
 FloatArray = NDArray[np.float64]
@@ -21,6 +22,7 @@ Statistic = Callable[[FloatArray], float]
 """A metric as a function of the weight of each vertebra."""
 
 _EDGE = 1e-9
+_BOUNDED = ("pr_auc", "brier", "balanced_accuracy", "f1", "ici")
 
 
 class Estimate(NamedTuple):
@@ -51,16 +53,21 @@ class Predictions:
         Outcome.
     probability : ndarray, shape (n,)
         Predicted probability of the positive class.
-    decision : ndarray of int, shape (n,)
-        1 where the probability reaches the threshold of its fold.
+    threshold : ndarray, shape (n,)
+        Decision threshold of the fold.
     groups : ndarray of str, shape (n,)
         The patient.
     """
 
     y: IntArray
     probability: FloatArray
-    decision: IntArray
+    threshold: FloatArray
     groups: NDArray[np.object_]
+
+    @property
+    def decision(self) -> IntArray:
+        """1 where the probability reaches the threshold of its fold, otherwise 0."""
+        return (self.probability >= self.threshold).astype(np.int_)
 
 
 def all_metrics(
@@ -81,28 +88,51 @@ def all_metrics(
     -------
     dict of str to Estimate
         `auc` and `auc_patient` (Obuchowski interval), `sensitivity, specificity, ppv, npv` (clustered
-        proportions), `pr_auc, brier, brier_scaled, calibration_intercept, calibration_slope` (interval
-        from the delete-one-patient jackknife).
+        proportions), `balanced_accuracy, f1, pr_auc, brier, brier_scaled, calibration_intercept,
+        calibration_slope, ici` (interval from the delete-one-patient jackknife).
     """
     y, p, groups = predictions.y, predictions.probability, predictions.groups
     found = {"auc": _auc(y, p, groups, confidence)}
     found |= {
-        name: _jackknife(statistic, groups, confidence, bounded=name in ("pr_auc", "brier"))
-        for name, statistic in _weighted_statistics(y, p).items()
+        name: _jackknife(statistic, groups, confidence, bounded=name in _BOUNDED)
+        for name, statistic in (
+            _weighted_statistics(y, p) | _decision_statistics(y, predictions.decision)
+        ).items()
     }
-    correct = predictions.decision == y
-    for name, rows in {
-        "sensitivity": y == 1,
-        "specificity": y == 0,
-        "ppv": predictions.decision == 1,
-        "npv": predictions.decision == 0,
-    }.items():
-        found[name] = _proportion(correct[rows], groups[rows], confidence)
-    return {**found, "auc_patient": patient_auc(predictions, patient_rule, confidence)}
+    found |= _shares(predictions, confidence)
+    return {**found, "auc_patient": patient_metrics(predictions, patient_rule, confidence)["auc"]}
 
 
-def patient_auc(predictions: Predictions, rule: PatientRule, confidence: float = 0.95) -> Estimate:
-    """Return the AUC between patients with a positive vertebra and patients without.
+def by_patient(predictions: Predictions, rule: PatientRule) -> Predictions:
+    """Return one prediction per patient.
+
+    Parameters
+    ----------
+    predictions : Predictions
+        One per vertebra.
+    rule : {"max", "mean"}
+        How the probabilities of a patient's vertebrae become one.
+
+    Returns
+    -------
+    Predictions
+        Patients in the order of their ids; positive where any vertebra is. The decision threshold is
+        that of the patient's fold, chosen for vertebrae.
+    """
+    table = pd.DataFrame(
+        {"y": predictions.y, "p": predictions.probability, "t": predictions.threshold}
+    ).groupby(predictions.groups, sort=True)
+    p = (table["p"].max() if rule == "max" else table["p"].mean()).to_numpy()
+    # All vertebrae of a patient are in one fold and share its threshold.
+    threshold = table["t"].first().to_numpy()
+    ids = np.array(list(table.groups), dtype=object)
+    return Predictions(table["y"].max().to_numpy(), p, threshold, ids)
+
+
+def patient_metrics(
+    predictions: Predictions, rule: PatientRule, confidence: float = 0.95
+) -> dict[str, Estimate]:
+    """Return the metrics between patients with a positive vertebra and patients without.
 
     Parameters
     ----------
@@ -111,20 +141,21 @@ def patient_auc(predictions: Predictions, rule: PatientRule, confidence: float =
     rule : {"max", "mean"}
         How a patient's probabilities become one.
     confidence : float, default 0.95
-        Level of the interval.
+        Level of the intervals.
 
     Returns
     -------
-    Estimate
-        NaN where fewer than two patients have, or have not, a positive vertebra.
+    dict of str to Estimate
+        `auc, sensitivity, specificity, ppv, npv, brier`; the AUC is NaN where fewer than two patients
+        have, or have not, a positive vertebra.
     """
-    table = pd.DataFrame({"y": predictions.y, "p": predictions.probability})
-    patients = table.groupby(predictions.groups, sort=True)
-    y = patients["y"].max().to_numpy()
-    if min(int(y.sum()), int((1 - y).sum())) < 2:
-        return Estimate(np.nan, np.nan, np.nan, len(y), len(y))
-    p = (patients["p"].max() if rule == "max" else patients["p"].mean()).to_numpy()
-    return _auc(y, p, np.arange(len(y)).astype(str).astype(object), confidence)
+    patients = by_patient(predictions, rule)
+    y, p, ids = patients.y, patients.probability, patients.groups
+    found = {"auc": Estimate(np.nan, np.nan, np.nan, len(y), len(y))}
+    if min(int(y.sum()), int((1 - y).sum())) >= 2:
+        found["auc"] = _auc(y, p, ids, confidence)
+    brier = _jackknife(_weighted_statistics(y, p)["brier"], ids, confidence, bounded=True)
+    return {**found, **_shares(patients, confidence), "brier": brier}
 
 
 def average_precision(y: IntArray, scores: FloatArray) -> Statistic:
@@ -212,6 +243,31 @@ def calibration_bins(
     return pd.DataFrame(rows, columns=columns)
 
 
+def _shares(predictions: Predictions, confidence: float) -> dict[str, Estimate]:
+    y, decision = predictions.y, predictions.decision
+    correct = decision == y
+    rows = {"sensitivity": y == 1, "specificity": y == 0, "ppv": decision == 1, "npv": decision == 0}
+    return {
+        name: _proportion(correct[members], predictions.groups[members], confidence)
+        for name, members in rows.items()
+    }
+
+
+def _decision_statistics(y: IntArray, decision: IntArray) -> dict[str, Statistic]:
+    hits, calls = (y == 1) & (decision == 1), (y == 0) & (decision == 0)
+
+    def balanced_accuracy(weights: FloatArray) -> float:
+        return float(
+            0.5 * weights[hits].sum() / weights[y == 1].sum()
+            + 0.5 * weights[calls].sum() / weights[y == 0].sum()
+        )
+
+    def f1(weights: FloatArray) -> float:
+        return float(2 * weights[hits].sum() / (weights[y == 1].sum() + weights[decision == 1].sum()))
+
+    return {"balanced_accuracy": balanced_accuracy, "f1": f1}
+
+
 def _weighted_statistics(y: IntArray, p: FloatArray) -> dict[str, Statistic]:
     def brier(weights: FloatArray) -> float:
         return float(np.average((p - y) ** 2, weights=weights))
@@ -226,6 +282,8 @@ def _weighted_statistics(y: IntArray, p: FloatArray) -> dict[str, Statistic]:
         "brier_scaled": brier_scaled,
         "calibration_intercept": lambda weights: calibration_fit(y, p, weights)[0],
         "calibration_slope": lambda weights: calibration_fit(y, p, weights)[1],
+        # The smoother takes rows, not weights; the jackknife asks for nothing but rows left out.
+        "ici": lambda weights: integrated_calibration_index(y[weights > 0], p[weights > 0]),
     }
 
 

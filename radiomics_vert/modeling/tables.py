@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from radiomics_vert.modeling.calibration import calibration_curve
+from radiomics_vert.modeling.decision import decision_curve
 from radiomics_vert.modeling.folds import FoldOutcome, Plan
 from radiomics_vert.modeling.metrics import (
     Estimate,
+    PatientRule,
     Predictions,
     all_metrics,
     calibration_bins,
+    patient_metrics,
 )
 from radiomics_vert.modeling.spec import ValidationSpec
-from radiomics_vert.roc import roc_band
+from radiomics_vert.roc import precision_recall_band, roc_band
 
 METRICS = (
     "auc",
@@ -24,10 +30,13 @@ METRICS = (
     "specificity",
     "ppv",
     "npv",
+    "balanced_accuracy",
+    "f1",
     "brier",
     "brier_scaled",
     "calibration_intercept",
     "calibration_slope",
+    "ici",
     "auc_patient",
 )
 
@@ -49,15 +58,21 @@ def validation_tables(
     Returns
     -------
     dict of str to DataFrame
-        `metrics, predictions, roc, calibration, folds, selection`.
+        `metrics, predictions, roc, pr, calibration, calibration_curve, decision_curve, patients, folds,
+        selection`.
     """
     predictions = _predictions(plan, outcomes)
-    by_repeat = [rows for _, rows in predictions.groupby("repeat", sort=True)]
+    repeats = predictions_by_repeat(predictions)
+    mean = _mean_predictions(predictions, plan)
     tables = {
-        "metrics": _metrics(by_repeat, plan.validation),
+        "metrics": _metrics(repeats, plan.validation),
         "predictions": predictions,
-        "roc": _roc(by_repeat, plan.validation),
-        "calibration": _calibration(predictions, plan),
+        "roc": _median_curve(roc_band, repeats, plan.validation),
+        "pr": _median_curve(precision_recall_band, repeats, plan.validation),
+        "calibration": calibration_bins(plan.y, mean, plan.groups, plan.validation.confidence),
+        "calibration_curve": calibration_curve(plan.y, mean, plan.groups, **_drawing(plan.validation)),
+        "decision_curve": _median_curve(decision_curve, repeats, plan.validation),
+        "patients": _patients(repeats, plan.validation),
         "folds": _folds(plan, outcomes),
         "selection": _selection(outcomes),
     }
@@ -90,44 +105,77 @@ def _predictions(plan: Plan, outcomes: Sequence[FoldOutcome]) -> pd.DataFrame:
     return table.drop(columns="row").reset_index(drop=True)
 
 
-def _metrics(by_repeat: Sequence[pd.DataFrame], validation: ValidationSpec) -> pd.DataFrame:
-    """Summarise each metric over the repeats: the median of the estimates and of each limit."""
-    found = [
-        all_metrics(
-            Predictions(
-                rows["y"].to_numpy(),
-                rows["probability"].to_numpy(),
-                rows["decision"].to_numpy(),
-                rows["subject_id"].to_numpy(dtype=object),
-            ),
-            confidence=validation.confidence,
-            patient_rule=validation.patient_rule,
+def predictions_by_repeat(table: pd.DataFrame) -> list[Predictions]:
+    """Return the predictions of each repeat, in the order of the repeats.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Table `predictions` of one feature set and model.
+
+    Returns
+    -------
+    list of Predictions
+    """
+    return [
+        Predictions(
+            rows["y"].to_numpy(),
+            rows["probability"].to_numpy(),
+            rows["threshold"].to_numpy(),
+            rows["subject_id"].to_numpy(dtype=object),
         )
-        for rows in by_repeat
+        for _, rows in table.groupby("repeat", sort=True)
     ]
-    rows = [_median_row(name, [one[name] for one in found], validation) for name in METRICS]
+
+
+def median_estimate(estimates: Sequence[Estimate]) -> tuple[Estimate, int]:
+    """Summarise a metric over the repeats.
+
+    Parameters
+    ----------
+    estimates : sequence of Estimate
+        One per repeat.
+
+    Returns
+    -------
+    Estimate
+        The median of the estimates and of each limit, over the repeats in which it is defined.
+    n_defined : int
+        Repeats in which it is defined.
+    """
+    defined = [one for one in estimates if not np.isnan(one.estimate)]
+    values = np.array([one[:3] for one in defined]) if defined else np.full((1, 3), np.nan)
+    counts = np.median([one[3:] for one in defined or estimates], axis=0).astype(int)
+    low, middle, high = (float(value) for value in np.median(values, axis=0)[[1, 0, 2]])
+    return Estimate(middle, low, high, int(counts[0]), int(counts[1])), len(defined)
+
+
+def _metrics(repeats: Sequence[Predictions], validation: ValidationSpec) -> pd.DataFrame:
+    found = [
+        all_metrics(one, confidence=validation.confidence, patient_rule=validation.patient_rule)
+        for one in repeats
+    ]
+    rows = []
+    for name in METRICS:
+        estimate, n_defined = median_estimate([one[name] for one in found])
+        rows.append({"metric": name, **estimate._asdict(), "note": _note(name, n_defined, validation)})
     return pd.DataFrame(rows)
 
 
-def _median_row(name: str, estimates: Sequence[Estimate], validation: ValidationSpec) -> dict[str, object]:
-    defined = [one for one in estimates if not np.isnan(one.estimate)]
-    values = np.array([one[:3] for one in defined]) if defined else np.full((1, 3), np.nan)
-    middle = np.median(values, axis=0)
-    counts = np.median([one[3:] for one in defined or estimates], axis=0)
-    return {
-        "metric": name,
-        "estimate": middle[0],
-        "ci_low": middle[1],
-        "ci_high": middle[2],
-        "n": int(counts[0]),
-        "n_subjects": int(counts[1]),
-        "note": _note(name, len(defined), validation),
-    }
+def _patients(repeats: Sequence[Predictions], validation: ValidationSpec) -> pd.DataFrame:
+    """Return the metrics between patients, by each rule, as medians over the repeats."""
+    rows = []
+    for rule in get_args(PatientRule):
+        found = [patient_metrics(one, rule, validation.confidence) for one in repeats]
+        for name in found[0]:
+            estimate, _ = median_estimate([one[name] for one in found])
+            rows.append((rule, name, *estimate[:4]))
+    return pd.DataFrame(rows, columns=["rule", "metric", "estimate", "ci_low", "ci_high", "n"])
 
 
 def _note(name: str, n_defined: int, validation: ValidationSpec) -> str:
     parts = ["out-of-fold predictions pooled per repeat"]
-    if name in ("sensitivity", "specificity", "ppv", "npv"):
+    if name in ("sensitivity", "specificity", "ppv", "npv", "balanced_accuracy", "f1"):
         parts.append(validation.threshold_text())
     if name == "auc_patient":
         rule = {"max": "highest", "mean": "mean"}[validation.patient_rule]
@@ -138,28 +186,22 @@ def _note(name: str, n_defined: int, validation: ValidationSpec) -> str:
     return "; ".join(parts)
 
 
-def _roc(by_repeat: Sequence[pd.DataFrame], validation: ValidationSpec) -> pd.DataFrame:
-    """Return the pointwise median over repeats of the ROC curve and of its limits."""
-    bands = [
-        roc_band(
-            rows["y"].to_numpy(),
-            rows["probability"].to_numpy(),
-            rows["subject_id"].to_numpy(dtype=object),
-            seed=validation.seed,
-            n_boot=validation.n_boot,
-            confidence=validation.confidence,
-        )
-        for rows in by_repeat
-    ]
-    columns = ["fpr", "tpr", "tpr_low", "tpr_high"]
-    stacked = np.stack([band[columns].to_numpy() for band in bands])
-    return pd.DataFrame(np.median(stacked, axis=0), columns=columns)
+def _drawing(validation: ValidationSpec) -> dict[str, Any]:
+    return {"seed": validation.seed, "n_boot": validation.n_boot, "confidence": validation.confidence}
 
 
-def _calibration(predictions: pd.DataFrame, plan: Plan) -> pd.DataFrame:
+def _median_curve(
+    curve: Callable[..., pd.DataFrame], repeats: Sequence[Predictions], validation: ValidationSpec
+) -> pd.DataFrame:
+    """Return the pointwise median over repeats of a curve and of its limits."""
+    found = [curve(one.y, one.probability, one.groups, **_drawing(validation)) for one in repeats]
+    stacked = np.stack([table.to_numpy() for table in found])
+    return pd.DataFrame(np.median(stacked, axis=0), columns=found[0].columns)
+
+
+def _mean_predictions(predictions: pd.DataFrame, plan: Plan) -> NDArray[np.float64]:
     mean = predictions.groupby("unit", sort=False)["probability"].mean()
-    probability = mean.reindex(list(plan.units)).to_numpy()
-    return calibration_bins(plan.y, probability, plan.groups, plan.validation.confidence)
+    return mean.reindex(list(plan.units)).to_numpy()
 
 
 def _folds(plan: Plan, outcomes: Sequence[FoldOutcome]) -> pd.DataFrame:

@@ -5,7 +5,13 @@ import pandas as pd
 import pytest
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
+from sklearn.metrics import (
+    average_precision_score,
+    balanced_accuracy_score,
+    brier_score_loss,
+    f1_score,
+    roc_auc_score,
+)
 
 from radiomics_vert.modeling.metrics import (
     Predictions,
@@ -13,7 +19,7 @@ from radiomics_vert.modeling.metrics import (
     average_precision,
     calibration_bins,
     calibration_fit,
-    patient_auc,
+    patient_metrics,
 )
 from radiomics_vert.roc import clustered_auc
 
@@ -26,7 +32,7 @@ def _sample(seed: int, patients: int = 60, factor: float = 1.0, shift: float = 0
     y = (rng.random(len(groups)) < expit(linear)).astype(int)
     p = expit(factor * linear + shift)
     ids = np.array([f"P{g:04d}" for g in groups], dtype=object)
-    return Predictions(y, p, (p >= 0.5).astype(int), ids)
+    return Predictions(y, p, np.full(len(y), 0.5), ids)
 
 
 def test_point_estimates_equal_scikit_learn():
@@ -38,6 +44,8 @@ def test_point_estimates_equal_scikit_learn():
     assert found["brier"].estimate == pytest.approx(brier_score_loss(y, p))
     share = y.mean()
     assert found["brier_scaled"].estimate == pytest.approx(1 - brier_score_loss(y, p) / (share * (1 - share)))
+    assert found["f1"].estimate == pytest.approx(f1_score(y, sample.decision))
+    assert found["balanced_accuracy"].estimate == pytest.approx(balanced_accuracy_score(y, sample.decision))
     table = pd.crosstab(y, sample.decision)
     assert found["sensitivity"].estimate == pytest.approx(table.loc[1, 1] / table.loc[1].sum())
     assert found["specificity"].estimate == pytest.approx(table.loc[0, 0] / table.loc[0].sum())
@@ -101,20 +109,32 @@ def test_jackknife_limits_of_the_brier_score_by_hand():
     n = 40
     y, p = rng.integers(0, 2, n), rng.uniform(0.2, 0.8, n)
     ids = np.array([f"P{i}" for i in range(n)], dtype=object)
-    found = all_metrics(Predictions(y, p, (p > 0.5).astype(int), ids))["brier"]
+    found = all_metrics(Predictions(y, p, np.full(n, 0.5), ids))["brier"]
     loss = (p - y) ** 2
     b, se = loss.mean(), loss.std(ddof=1) / np.sqrt(n)
     centre, half = np.log(b / (1 - b)), 1.959963984540054 * se / (b * (1 - b))
     assert (found.ci_low, found.ci_high) == pytest.approx((expit(centre - half), expit(centre + half)))
 
 
+def test_jackknife_interval_of_the_balanced_accuracy_agrees_with_a_cluster_bootstrap():
+    sample = _sample(11, patients=150)
+    found = all_metrics(sample)["balanced_accuracy"]
+    rng = np.random.default_rng(0)
+    rows = [np.flatnonzero(sample.groups == patient) for patient in np.unique(sample.groups)]
+    draws = []
+    for _ in range(400):
+        drawn = np.concatenate([rows[i] for i in rng.integers(0, len(rows), len(rows))])
+        draws.append(balanced_accuracy_score(sample.y[drawn], sample.decision[drawn]))
+    assert (found.ci_low, found.ci_high) == pytest.approx(np.quantile(draws, [0.025, 0.975]), abs=0.015)
+
+
 def test_copied_vertebrae_do_not_narrow_the_intervals():
     sample = _sample(8, patients=40)
     twice = Predictions(
-        *(np.tile(part, 2) for part in (sample.y, sample.probability, sample.decision, sample.groups))
+        *(np.tile(part, 2) for part in (sample.y, sample.probability, sample.threshold, sample.groups))
     )
     one, two = all_metrics(sample), all_metrics(twice)
-    for name in ("brier", "brier_scaled", "pr_auc", "calibration_slope", "sensitivity", "ppv"):
+    for name in ("brier", "brier_scaled", "pr_auc", "calibration_slope", "sensitivity", "ppv", "f1"):
         assert two[name][:3] == pytest.approx(one[name][:3], abs=1e-8), name
 
 
@@ -122,24 +142,31 @@ def test_patient_level_auc_follows_the_stated_rule():
     y = np.array([1, 0, 1, 1, 0, 0, 0, 0])
     p = np.array([0.9, 0.1, 0.6, 0.6, 0.7, 0.1, 0.65, 0.5])
     ids = np.array(list("aabbccdd"), dtype=object)
-    sample = Predictions(y, p, (p >= 0.5).astype(int), ids)
+    sample = Predictions(y, p, np.array([0.55] * 4 + [0.66] * 4), ids)
     # Highest: a 0.9, b 0.6 against c 0.7, d 0.65 -> 2 of 4. Mean: a 0.5, b 0.6 against 0.4, 0.575.
-    assert patient_auc(sample, "max").estimate == pytest.approx(0.5)
-    assert patient_auc(sample, "mean").estimate == pytest.approx(0.75)
-    assert patient_auc(sample, "max").n == 4
+    highest, mean = patient_metrics(sample, "max"), patient_metrics(sample, "mean")
+    assert highest["auc"].estimate == pytest.approx(0.5)
+    assert mean["auc"].estimate == pytest.approx(0.75)
+    assert highest["auc"].n == 4
+    # Thresholds a, b 0.55, c, d 0.66: highest calls a, b, c; mean calls b.
+    assert [highest[name].estimate for name in ("sensitivity", "specificity", "ppv")] == [1, 0.5, 2 / 3]
+    assert [mean[name].estimate for name in ("sensitivity", "specificity", "npv")] == [0.5, 1, 2 / 3]
+    assert mean["brier"].estimate == pytest.approx(np.mean([0.25, 0.16, 0.16, 0.575**2]))
 
 
 def test_patient_level_auc_is_missing_when_all_patients_are_positive():
     sample = _sample(9)
     y = sample.y.copy()
     y[np.unique(sample.groups, return_index=True)[1]] = 1
-    found = patient_auc(Predictions(y, sample.probability, sample.decision, sample.groups), "max")
-    assert np.isnan(found.estimate)
+    found = patient_metrics(Predictions(y, sample.probability, sample.threshold, sample.groups), "max")
+    assert np.isnan(found["auc"].estimate)
+    assert found["auc"].n == 60
+    assert 0 < found["sensitivity"].estimate < 1
 
 
 def test_no_positive_decision_leaves_the_predictive_value_empty():
     sample = _sample(10)
-    found = all_metrics(Predictions(sample.y, sample.probability, np.zeros_like(sample.y), sample.groups))
+    found = all_metrics(Predictions(sample.y, sample.probability, np.full(len(sample.y), 2.0), sample.groups))
     assert np.isnan(found["ppv"].estimate)
     assert found["ppv"].n == 0
     assert found["npv"].estimate == pytest.approx(1 - sample.y.mean())

@@ -46,7 +46,10 @@ def test_tables_have_their_columns_in_order(result):
     assert result.kind == "validation"
     head = ["feature_set", "model"]
     columns = {name: table.columns.tolist() for name, table in result.tables.items()}
-    assert list(columns) == ["metrics", "predictions", "roc", "calibration", "folds", "selection"]
+    assert list(columns) == [
+        "metrics", "predictions", "roc", "pr", "calibration", "calibration_curve", "decision_curve",
+        "patients", "folds", "selection",
+    ]  # fmt: skip
     assert columns["metrics"] == [
         *head, "metric", "estimate", "ci_low", "ci_high", "n", "n_subjects", "note",
     ]  # fmt: skip
@@ -54,6 +57,12 @@ def test_tables_have_their_columns_in_order(result):
         *head, "unit", "subject_id", "y", "repeat", "fold", "probability", "threshold", "decision",
     ]  # fmt: skip
     assert columns["roc"] == [*head, "fpr", "tpr", "tpr_low", "tpr_high"]
+    assert columns["pr"] == [*head, "recall", "precision", "low", "high"]
+    assert columns["calibration_curve"] == [*head, "predicted", "observed", "low", "high"]
+    assert columns["decision_curve"] == [
+        *head, "threshold", "net_benefit", "low", "high", "all", "none",
+    ]  # fmt: skip
+    assert columns["patients"] == [*head, "rule", "metric", "estimate", "ci_low", "ci_high", "n"]
     assert columns["calibration"] == [
         *head, "bin", "predicted_mean", "observed", "ci_low", "ci_high", "n",
     ]  # fmt: skip
@@ -65,8 +74,8 @@ def test_tables_have_their_columns_in_order(result):
         *head, "feature", "frequency", "mean_coefficient", "sign_consistency",
     ]  # fmt: skip
     assert result.frame()["metric"].tolist() == [
-        "auc", "pr_auc", "sensitivity", "specificity", "ppv", "npv", "brier", "brier_scaled",
-        "calibration_intercept", "calibration_slope", "auc_patient",
+        "auc", "pr_auc", "sensitivity", "specificity", "ppv", "npv", "balanced_accuracy", "f1", "brier",
+        "brier_scaled", "calibration_intercept", "calibration_slope", "ici", "auc_patient",
     ]  # fmt: skip
 
 
@@ -84,7 +93,7 @@ def test_every_vertebra_is_predicted_once_per_repeat_with_its_patient(signal, re
 def test_metrics_are_medians_over_the_repeats(signal, result):
     single = []
     for _, rows in result.frame("predictions").groupby("repeat"):
-        arrays = (rows[name].to_numpy() for name in ("y", "probability", "decision", "subject_id"))
+        arrays = (rows[name].to_numpy() for name in ("y", "probability", "threshold", "subject_id"))
         single.append(all_metrics(Predictions(*arrays)))
     table = result.frame().set_index("metric")
     for name in ("auc", "brier", "sensitivity", "auc_patient"):
@@ -102,7 +111,7 @@ def test_results_do_not_depend_on_workers_and_repeat_exactly(signal, result, tmp
     result.save(tmp_path / "one")
     again.save(tmp_path / "two")
     files = sorted(path.name for path in (tmp_path / "one").iterdir())
-    assert len(files) == 7
+    assert len(files) == 11
     for name in files:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 
