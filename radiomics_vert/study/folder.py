@@ -111,17 +111,9 @@ def load_study(path: str | Path, output: Path | None = None) -> Study:
     return Study(read_settings(path), path.parent, output)
 
 
-KINDS = (
-    "study",
-    "cohort",
-    "flow",
-    "checks_extraction",
-    "checks_dataset",
-    "checks_validation",
-    "extraction",
-    "table_one",
-)
-ANALYSIS_KINDS = ("association", "values", "validation", "provenance")
+CHECKS = ("checks_extraction", "checks_dataset", "checks_validation")
+ANALYSES = ("table_one", "association", "values", "validation")
+KINDS = ("study", "cohort", "flow", *CHECKS, "extraction", *ANALYSES, "provenance")
 
 
 def load_results(folder: Path) -> list[Result]:

@@ -3,9 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from radiomics_vert.checks import check_dataset, check_features
+from radiomics_vert.checks import check_dataset, check_features, check_validation
 from radiomics_vert.dataset import Dataset
 from radiomics_vert.extraction import IDENTITY, FeatureTable
+from radiomics_vert.results import Result
 
 
 def features(n=4, failed=0, grey_levels=40, hole=False):
@@ -58,8 +59,24 @@ def test_grey_levels_outside_the_useful_range_are_found():
 
 
 def test_small_classes_are_found():
-    assert codes(check_dataset(dataset((12, 4)))) == [("RV502", "error", 0)]
-    assert codes(check_dataset(dataset((12, 7)))) == [("RV406", "warning", 0)]
+    assert codes(check_dataset(dataset((12, 4))))[0] == ("RV502", "error", 0)
+    assert codes(check_dataset(dataset((12, 7))))[0] == ("RV406", "warning", 0)
+
+
+def test_more_candidates_than_events_support_are_found():
+    assert codes(check_dataset(dataset((12, 9)))) == [("RV406", "warning", 0), ("RV505", "note", 0)]
+    assert codes(check_dataset(dataset((12, 10)))) == []
+
+
+def test_fits_that_did_not_converge_are_found():
+    folds = pd.DataFrame(
+        {"feature_set": "features", "repeat": [1, 1], "fold": [1, 2], "convergence_warnings": [0, 3]}
+    )
+    validation = Result("validation", {"folds": folds})
+    (finding,) = check_validation(validation)
+    assert (finding.code, finding.cases) == ("RV504", ("features, repeat 1, fold 2",))
+    folds["convergence_warnings"] = 0
+    assert check_validation(validation) == []
 
 
 def test_constant_features_are_found():

@@ -109,6 +109,18 @@ def test_two_raters_need_a_choice():
     assert (chosen.audit["code"] == "RV403").sum() == 4
 
 
+def test_a_feature_table_without_a_case_is_explained():
+    empty = VALUES.iloc[:0]
+    failure = (
+        VALUES.iloc[:2]
+        .iloc[:, :8]
+        .assign(code="RV201", title="Other grid", expected="", found="", where="", remedy="")
+    )
+    with pytest.raises(DatasetError, match="2 x RV201 Other grid") as error:
+        merge(table(empty, failure), CLINICAL, outcome="diagnosis", positive="metastatic")
+    assert error.value.problems[0].code == "RV408"
+
+
 def test_sessions_make_separate_units():
     values = pd.concat([VALUES.assign(session="s1"), VALUES.assign(session="s2")])
     assert list(merged(values).X.index[[0, 4]]) == ["P1_s1_L1", "P1_s2_L1"]

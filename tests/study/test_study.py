@@ -124,3 +124,30 @@ def test_a_stage_without_the_one_before_says_what_to_run(small_study):
     assert error.value.problems[0].code == "RV701"
     with pytest.raises(ReportError, match="radiomics-vert analyze"):
         load_results(Path(small_study / "results" / "records"))
+
+
+def test_check_foresees_what_the_outcome_cannot_give(small_study):
+    edit(small_study / "study.yaml", "positive: metastatic", "positive: malignant")
+    edit(small_study / "study.yaml", "outer_folds: 3", "outer_folds: 9")
+    run = Run(load_study(small_study))
+    _, findings = run.check()
+    assert [(f.code, f.severity) for f in findings if f.severity == "error"] == [("RV401", "error")]
+    with pytest.raises(RadiomicsVertError, match="'malignant'"):
+        run.extract()
+    edit(small_study / "study.yaml", "positive: malignant", "positive: metastatic")
+    summary, findings = Run(load_study(small_study)).check()
+    assert "RV502" in {f.code for f in findings if f.severity == "error"}
+    assert "osteoporotic" in summary
+
+
+def test_nothing_to_measure_stops_before_long_work(small_study):
+    rows = pd.read_csv(small_study / "cohort" / "images.csv").assign(scheme="totalsegmentator")
+    for column in ("image", "mask", "subregions"):
+        rows[column] = "cohort/" + rows[column]
+    rows.to_csv(small_study / "images.csv", index=False)
+    edit(small_study / "study.yaml", "images: cohort/images.csv", "images: images.csv")
+    with pytest.raises(RadiomicsVertError) as error:
+        Run(load_study(small_study)).run()
+    assert error.value.problems[0].code == "RV408"
+    assert "14 scans refused" in error.value.problems[0].found
+    assert len(error.value.problems) > 1
