@@ -7,16 +7,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from statsmodels.stats.multitest import multipletests
 
-from radiomics_vert.dataset.naming import parse_feature
 from radiomics_vert.dataset.nouns import Dataset
-from radiomics_vert.errors import AnalysisError, DatasetError, Problem
 from radiomics_vert.provenance import Provenance, versions
 from radiomics_vert.results import Result
-from radiomics_vert.roc import check_labels, clustered_auc_screen
+from radiomics_vert.roc import clustered_auc_screen
 from radiomics_vert.roc.clusters import Bools, Floats
-from radiomics_vert.statistics.effects import hedges_g, quartiles, spearman
+from radiomics_vert.statistics.effects import hedges_g, quartiles
+from radiomics_vert.statistics.features import (
+    adjusted_p,
+    check_features,
+    name_columns,
+    volume_correlation,
+)
 
 FEATURE_COLUMNS = (
     *("feature", "sequence", "filter", "feature_class", "family"),
@@ -29,7 +32,6 @@ FEATURE_COLUMNS = (
     *("direction", "volume_correlation", "note"),
 )
 SIGNIFICANCE = 0.05
-VOLUMES = ("MeshVolume", "VoxelVolume")
 METHODS = {
     "estimate": "Mann-Whitney AUC, ties one half (positive above negative)",
     "interval": "clustered variance (Obuchowski 1997, doi:10.2307/2533958), symmetric on the logit scale",
@@ -68,21 +70,21 @@ def associate(dataset: Dataset, *, confidence: float = 0.95) -> Result:
     AnalysisError
         RV503: the dataset has no feature.
     """
-    positive, patients = _check(dataset)
+    positive, patients = check_features(dataset)
     rows = np.ascontiguousarray(dataset.X.to_numpy(dtype=np.float64, na_value=np.nan).T)
     finite = np.where(np.isinf(rows), np.nan, rows)
     screen = clustered_auc_screen(dataset.y, finite.T, dataset.groups, confidence=confidence)
     reasons = _reasons(rows, screen, dataset)
-    table = pd.concat([_names(dataset.X.columns), _counts(screen, positive)], axis=1)
+    table = pd.concat([name_columns(dataset.X.columns), _counts(screen, positive)], axis=1)
     table = table.assign(**_descriptions(finite, positive))
     tested = (reasons == "").to_numpy()
     table = table.assign(**{name: screen[name].where(tested) for name in _TESTS})
-    table = table.assign(**_adjusted(table["p_value"], table["family"]))
+    table = table.assign(**adjusted_p(table["p_value"], table["family"]))
     table = table.assign(**_effects(finite, positive, patients, tested, confidence))
     for end, source in (("", "estimate"), ("_low", "ci_low"), ("_high", "ci_high")):
         table[f"cliffs_delta{end}"] = 2 * table[source] - 1
     table["direction"] = _direction(table["estimate"], dataset.positive)
-    table["volume_correlation"] = _volume_correlation(finite, table)
+    table["volume_correlation"] = volume_correlation(finite, table)
     table["note"] = _notes(reasons, table["hedges_g"])
     features = table[list(FEATURE_COLUMNS)]
     return Result(
@@ -90,48 +92,6 @@ def associate(dataset: Dataset, *, confidence: float = 0.95) -> Result:
         {"features": features, "families": _families(features)},
         _spec(dataset, features, confidence),
         Provenance({"versions": versions(), "dataset": dict(dataset.provenance.reproducible)}),
-    )
-
-
-def _check(dataset: Dataset) -> tuple[Bools, NDArray[np.intp]]:
-    if dataset.X.shape[1] == 0:
-        raise AnalysisError(
-            Problem(
-                "RV503",
-                "at least one feature",
-                "a dataset without features",
-                "dataset.X",
-                "extract features, or name the feature columns of the table",
-            )
-        )
-    positive, patients = check_labels(dataset.y, dataset.groups, len(dataset))
-    subjects = {
-        dataset.positive: len(np.unique(patients[positive])),
-        dataset.negative: len(np.unique(patients[~positive])),
-    }
-    if min(subjects.values()) < 2:
-        raise DatasetError(
-            Problem(
-                "RV406",
-                "two patients or more in each class",
-                ", ".join(f"{name}: {count}" for name, count in subjects.items()),
-                f"outcome {dataset.outcome}",
-                "add patients: with one patient in a class, the variation between patients is unknown",
-            )
-        )
-    return positive, patients
-
-
-def _names(columns: pd.Index[Any]) -> pd.DataFrame:
-    parsed = [parse_feature(str(name)) for name in columns]
-    return pd.DataFrame(
-        {
-            "feature": [str(name) for name in columns],
-            "sequence": [name.sequence for name in parsed],
-            "filter": [name.filter for name in parsed],
-            "feature_class": [name.feature_class for name in parsed],
-            "family": [name.family for name in parsed],
-        }
     )
 
 
@@ -171,21 +131,6 @@ def _reasons(rows: Floats, screen: pd.DataFrame, dataset: Dataset) -> pd.Series[
     return reasons
 
 
-def _adjusted(p: pd.Series[float], family: pd.Series[str]) -> dict[str, pd.Series[float]]:
-    return {
-        "p_adjusted": _benjamini_hochberg(p),
-        "p_adjusted_family": p.groupby(family, sort=False).transform(_benjamini_hochberg),
-    }
-
-
-def _benjamini_hochberg(p: pd.Series[float]) -> pd.Series[float]:
-    """Adjust for the false discovery rate; a missing p value stays missing and does not count."""
-    adjusted, tested = p.copy(), p.notna()
-    if tested.any():
-        adjusted[tested] = multipletests(p[tested].to_numpy(), method="fdr_bh")[1]
-    return adjusted
-
-
 def _effects(
     rows: Floats, positive: Bools, patients: NDArray[np.intp], tested: Bools, confidence: float
 ) -> dict[str, Floats]:
@@ -200,26 +145,6 @@ def _direction(estimate: pd.Series[float], positive: str) -> pd.Series[str]:
     direction[estimate < 0.5] = f"lower in {positive}"
     direction[estimate == 0.5] = "equal"
     return direction
-
-
-def _volume_correlation(rows: Floats, table: pd.DataFrame) -> Floats:
-    correlation = np.full(len(rows), np.nan)
-    for _, members in table.groupby("sequence", sort=False):
-        volume = _volume_row(members)
-        if volume is not None:
-            index = members.index.to_numpy()
-            correlation[index] = spearman(rows[index], rows[volume])
-    return correlation
-
-
-def _volume_row(members: pd.DataFrame) -> int | None:
-    """Row of the volume among the features of one sequence: the mesh volume where there is one."""
-    shapes = members[members["feature_class"] == "shape"]
-    for volume in VOLUMES:
-        rows = shapes.index[shapes["feature"].str.endswith(f"_{volume}")]
-        if len(rows):
-            return int(rows[0])
-    return None
 
 
 def _notes(reasons: pd.Series[str], g: pd.Series[float]) -> pd.Series[str]:

@@ -14,7 +14,7 @@ from radiomics_vert.errors import AnalysisError, DatasetError
 from radiomics_vert.results import Result
 from radiomics_vert.roc import clustered_auc
 from radiomics_vert.statistics import associate
-from radiomics_vert.statistics.association import _benjamini_hochberg
+from radiomics_vert.statistics.features import benjamini_hochberg
 
 COLUMNS = [
     "feature",
@@ -179,10 +179,10 @@ def test_benjamini_hochberg_by_hand():
     # Sorted 0.005, 0.01, 0.03, 0.04 times 4/1, 4/2, 4/3, 4/4 = 0.02, 0.02, 0.04, 0.04.
     p = pd.Series([0.01, np.nan, 0.04, 0.03, 0.005])
     expected = [0.02, np.nan, 0.04, 0.04, 0.02]
-    assert _benjamini_hochberg(p).tolist() == pytest.approx(expected, nan_ok=True)
+    assert benjamini_hochberg(p).tolist() == pytest.approx(expected, nan_ok=True)
     # 0.02 * 3 / 1, then the smaller of 0.5 * 3 / 2 and 0.51 * 3 / 3 from the right.
-    assert _benjamini_hochberg(pd.Series([0.5, 0.51, 0.02])).tolist() == pytest.approx([0.51, 0.51, 0.06])
-    assert _benjamini_hochberg(pd.Series([np.nan, np.nan])).isna().all()
+    assert benjamini_hochberg(pd.Series([0.5, 0.51, 0.02])).tolist() == pytest.approx([0.51, 0.51, 0.06])
+    assert benjamini_hochberg(pd.Series([np.nan, np.nan])).isna().all()
 
 
 def by_hand(p):
