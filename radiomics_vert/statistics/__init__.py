@@ -3,5 +3,6 @@
 from radiomics_vert.statistics.association import associate
 from radiomics_vert.statistics.characteristics import table_one
 from radiomics_vert.statistics.reliability import reliability
+from radiomics_vert.statistics.sample_size import plan_sample_size, sample_size_check
 
-__all__ = ["associate", "reliability", "table_one"]
+__all__ = ["associate", "plan_sample_size", "reliability", "sample_size_check", "table_one"]

@@ -128,7 +128,7 @@ def reliability(
     ...     {"a": (1.0, 2.0, 3.0), "b": (1.1, 2.0, 2.9)}.items() for t, value in enumerate(values)]
     >>> long = pd.DataFrame(rows, columns=["case_id", "rater", "feature", "value"])
     >>> float(reliability(long).frame()["estimate"].round(3).iloc[0])
-    0.996
+    0.997
     """
     require_form(form)
     _require_interval(interval)
