@@ -53,6 +53,9 @@ def lowess(x: FloatArray, y: FloatArray, points: FloatArray, span: float = SPAN)
     relative = np.divide(distance, reach, out=(distance > 0).astype(np.float64), where=reach > 0)
     weight = np.where(relative <= 0.999, (1 - np.minimum(relative, 1.0) ** 3) ** 3, 0.0)
     weight[relative <= 0.001] = 1.0
+    # Tied predictions can put every neighbour at the edge of the window: they then count alike.
+    alone = weight.sum(axis=1) == 0
+    weight[alone] = relative[alone] <= 1.0
     weight /= weight.sum(axis=1, keepdims=True)
     centre = weight @ x
     away = x[None, :] - centre[:, None]
