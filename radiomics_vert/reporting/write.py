@@ -15,14 +15,14 @@ from radiomics_vert.reporting.wording import ABSENT, without_paths
 from radiomics_vert.storage import atomic, write_table, write_text
 
 
-def write_report(report: Report, folder: Path) -> Path:
+def write_report(report: Report, folder: str | Path) -> Path:
     """Write `report.html`, `tables/*.csv` and `figures/*.svg` and `*.png`.
 
     Parameters
     ----------
     report : Report
         What :func:`~radiomics_vert.reporting.build.build_report` made.
-    folder : Path
+    folder : str or Path
         Made when missing; files of the same names are replaced.
 
     Returns
