@@ -23,6 +23,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from radiomics_vert._version import __version__
+
 if TYPE_CHECKING:
     from radiomics_vert.checks import Finding, check_cohort, check_dataset, check_features
     from radiomics_vert.cohort import Cohort, Level, load_scheme, read_clinical, read_cohort, scheme_names
@@ -41,8 +43,6 @@ if TYPE_CHECKING:
     from radiomics_vert.statistics import associate, table_one
     from radiomics_vert.study import Run, Study, load_study
     from radiomics_vert.synthetic import SyntheticSpec, make_cohort
-
-__version__ = "0.1.0"
 
 _ROOMS = {
     "checks": ("Finding", "check_cohort", "check_dataset", "check_features"),
@@ -74,6 +74,7 @@ __all__ = [
     "Study",
     "SyntheticSpec",
     "ValidationSpec",
+    "__version__",
     "associate",
     "build_report",
     "builtin_params",

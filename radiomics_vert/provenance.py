@@ -17,7 +17,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from radiomics_vert import __version__
+from radiomics_vert._version import __version__
 
 PACKAGES = (
     "numpy",
