@@ -1,8 +1,18 @@
 """What separates the classes, feature by feature, whom the study describes, and what can be relied on."""
 
+from radiomics_vert.statistics.adjusted import adjust
 from radiomics_vert.statistics.association import associate
 from radiomics_vert.statistics.characteristics import table_one
+from radiomics_vert.statistics.confounding import audit_confounding
 from radiomics_vert.statistics.reliability import reliability
 from radiomics_vert.statistics.sample_size import plan_sample_size, sample_size_check
 
-__all__ = ["associate", "plan_sample_size", "reliability", "sample_size_check", "table_one"]
+__all__ = [
+    "adjust",
+    "associate",
+    "audit_confounding",
+    "plan_sample_size",
+    "reliability",
+    "sample_size_check",
+    "table_one",
+]
