@@ -9,6 +9,7 @@ from radiomics_vert.extraction.params import (
     read_params,
 )
 from radiomics_vert.extraction.parity import parity
+from radiomics_vert.extraction.perturbed import perturbed_features
 from radiomics_vert.extraction.table import IDENTITY, FeatureTable
 
 __all__ = [
@@ -20,5 +21,6 @@ __all__ = [
     "extract",
     "params_folder",
     "parity",
+    "perturbed_features",
     "read_params",
 ]

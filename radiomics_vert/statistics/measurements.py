@@ -13,13 +13,11 @@ from numpy.typing import NDArray
 from radiomics_vert.dataset.naming import SEQUENCE_SEPARATOR
 from radiomics_vert.errors import AnalysisError, DatasetError, Problem, TableError
 from radiomics_vert.extraction import FeatureTable
+from radiomics_vert.extraction.perturbed import RATER_SEPARATOR
 from radiomics_vert.roc.clusters import Floats
 
 REPEATS = ("rater", "session", "perturbation")
 """What can tell the measurements of one target apart."""
-
-PERTURBATION_SEPARATOR = ":"
-"""Between a human rater and the perturbation of his mask, in the `rater` column."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +124,7 @@ def _from_features(table: FeatureTable, by: str) -> list[Measurements]:
     if by == "session":
         rater, rest = rest, rater
     elif by == "perturbation":
-        parts = rater.str.rpartition(PERTURBATION_SEPARATOR)
+        parts = rater.str.rpartition(RATER_SEPARATOR)
         rater, rest = parts[2], rest + " " + parts[0]
     target = (frame["subject_id"] + " " + rest.str.strip()).str.strip() + " " + vertebra
     keys = pd.DataFrame(

@@ -1,0 +1,193 @@
+"""The same extraction on perturbed masks: what reliability against the contour is measured from."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import groupby
+
+from threadpoolctl import threadpool_limits
+
+from radiomics_vert import parallel
+from radiomics_vert.cohort import Case, Cohort, Scan
+from radiomics_vert.errors import Problem, RadiomicsVertError, SettingsError
+from radiomics_vert.extraction.assemble import Outcomes, make_table
+from radiomics_vert.extraction.engine import Outcome, Volumes, compute_steps, engine_version
+from radiomics_vert.extraction.extracting import _by_sequence, _read, _reproducible, _steps_for
+from radiomics_vert.extraction.params import ExtractionParams, Step
+from radiomics_vert.extraction.plane import slice_axis
+from radiomics_vert.extraction.table import FeatureTable
+from radiomics_vert.imaging import DEFAULT_PERTURBATIONS, LabelMap, Perturbation, label_regions, perturb
+from radiomics_vert.provenance import Provenance, run_facts
+
+RATER_SEPARATOR = ":"
+"""Between the rater who drew the mask and the perturbation, in the `rater` column."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """Some perturbations of all vertebrae of one scan."""
+
+    scan: Scan
+    cases: tuple[Case, ...]
+    perturbations: tuple[Perturbation, ...]
+
+
+def perturbed_features(
+    cohort: Cohort,
+    params: ExtractionParams | Mapping[str, ExtractionParams],
+    *,
+    perturbations: Sequence[str] = DEFAULT_PERTURBATIONS,
+    n_jobs: int = 1,
+    seed: int = 0,
+    progress: parallel.Progress | None = None,
+) -> FeatureTable:
+    """Compute the features of every vertebra on perturbed masks.
+
+    Each scan is read once for all its perturbations (once per worker where there are fewer scans than
+    workers), and each perturbed mask goes through the same steps as in :func:`extract`.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        What :func:`radiomics_vert.read_cohort` returned.
+    params : ExtractionParams or mapping of str to ExtractionParams
+        As in :func:`extract`.
+    perturbations : sequence of str
+        Names as :meth:`Perturbation.parse` reads them; `original` is the mask as it is.
+    n_jobs : int, default 1
+        Workers; the table does not depend on it.
+    seed : int, default 0
+        Of random contours. Each case has its own stream, fixed by seed, perturbation and case id.
+    progress : callable, optional
+        Called with (done, total) after each piece of work.
+
+    Returns
+    -------
+    FeatureTable
+        One row per case and perturbation; the perturbation stands in the `rater` column (after the
+        rater and a colon where the mask has a rater) and at the end of `case_id`. A vertebra that
+        vanishes becomes a failure (RV207). Give it to `reliability(table, by="perturbation")`.
+
+    Raises
+    ------
+    SettingsError
+        RV602: a name is not a perturbation, or is there twice.
+    """
+    started = time.monotonic()
+    chosen = tuple(Perturbation.parse(name) for name in perturbations)
+    _require_different(perturbations)
+    used = _by_sequence(cohort, params)
+    by_scan = _by_scan(cohort)
+    works = _works(by_scan, chosen, parallel.resolve_workers(n_jobs))
+    run = partial(_run, params=used, seed=seed)
+    found = parallel.run(run, works, n_jobs=n_jobs, progress=progress)
+    perturbed = {case.case_id: case for cases, _ in found for case in cases}
+    outcomes = {key: outcome for _, part in found for key, outcome in part.items()}
+    ordered = [perturbed[_case_id(case, one)] for cases in by_scan for one in chosen for case in cases]
+    return make_table(
+        replace(cohort, cases=tuple(ordered)),
+        {sequence: [step.name for step in own.steps()] for sequence, own in used.items()},
+        outcomes,
+        Provenance(
+            {
+                **_reproducible(cohort, used, engine_version()),
+                "perturbations": list(perturbations),
+                "seed": seed,
+            },
+            {**run_facts(), "n_jobs": n_jobs, "seconds": round(time.monotonic() - started, 3)},
+        ),
+    )
+
+
+def _require_different(perturbations: Sequence[str]) -> None:
+    repeated = sorted({name for name in perturbations if list(perturbations).count(name) > 1})
+    if repeated or not perturbations:
+        raise SettingsError(
+            Problem(
+                "RV602",
+                "different perturbations, at least one",
+                ", ".join(repeated) or "none",
+                "perturbations",
+                "name each once; contour1, contour2, ... are different random contours",
+            )
+        )
+
+
+def _by_scan(cohort: Cohort) -> list[tuple[Case, ...]]:
+    return [tuple(cases) for _, cases in groupby(cohort.cases, key=lambda case: case.scan.scan_id)]
+
+
+def _works(
+    by_scan: Sequence[tuple[Case, ...]], perturbations: Sequence[Perturbation], workers: int
+) -> list[Work]:
+    """Share out the perturbations of a scan when there are fewer scans than workers."""
+    shares = -(-workers // max(1, len(by_scan)))
+    parts = [part for start in range(shares) if (part := tuple(perturbations[start::shares]))]
+    return [Work(cases[0].scan, cases, part) for cases in by_scan for part in parts]
+
+
+def _run(work: Work, *, params: Mapping[str, ExtractionParams], seed: int) -> tuple[list[Case], Outcomes]:
+    """Compute one scan; runs in a worker."""
+    try:
+        steps, volumes = _steps_for(work.scan, params), _read(work.scan)
+    except RadiomicsVertError as error:
+        cases = [_renamed(case, one) for one in work.perturbations for case in work.cases]
+        return cases, {(case.case_id, ""): Outcome(problem=error.problems[0]) for case in cases}
+    found: list[Case] = []
+    outcomes: Outcomes = {}
+    # The last bit of a matrix product can depend on the number of threads, and so on the workers.
+    with threadpool_limits(limits=1):
+        for one in work.perturbations:
+            cases, part = _perturbed(work, one, volumes, steps, seed)
+            found += cases
+            outcomes |= part
+    return found, outcomes
+
+
+def _perturbed(
+    work: Work, one: Perturbation, volumes: Volumes, steps: Sequence[Step], seed: int
+) -> tuple[list[Case], Outcomes]:
+    """Perturb the masks of one scan in one way, and compute its vertebrae."""
+    labels = {case.label: case.case_id for case in work.cases}
+    axis = slice_axis(volumes.image.GetSpacing())
+    changed = perturb(LabelMap(volumes.labels), one, labels, axis=axis, seed=seed)
+    regions = label_regions(changed, labels.keys())
+    # The image's normalisation does not depend on the mask, so the perturbations share it.
+    measured = Volumes(volumes.image, changed.volume, volumes.normalised)
+    cases: list[Case] = []
+    outcomes: Outcomes = {}
+    for original in work.cases:
+        case, region = _renamed(original, one), regions.get(original.label)
+        if region is None:
+            outcomes[case.case_id, ""] = Outcome(problem=_vanished(original, one))
+            cases.append(replace(case, voxels=0))
+            continue
+        facts = {name: value for name, value in vars(region).items() if name not in ("label", "digest")}
+        case = replace(case, mask_digest=region.digest, **facts)
+        cases.append(case)
+        for step, outcome in compute_steps(measured, case.label, case.box, steps, case.case_id):
+            outcomes[case.case_id, step.name] = outcome
+    return cases, outcomes
+
+
+def _case_id(case: Case, one: Perturbation) -> str:
+    return f"{case.case_id}_{one.name}"
+
+
+def _renamed(case: Case, one: Perturbation) -> Case:
+    rater = RATER_SEPARATOR.join(filter(None, (case.scan.rater, one.name)))
+    scan = replace(case.scan, scan_id=f"{case.scan.scan_id}_{one.name}", rater=rater)
+    return replace(case, case_id=_case_id(case, one), scan=scan)
+
+
+def _vanished(case: Case, one: Perturbation) -> Problem:
+    return Problem(
+        "RV207",
+        f"voxels of the vertebra after {one.name}",
+        f"none of {case.voxels} left",
+        _case_id(case, one),
+        "the vertebra is too small for this perturbation: check its mask, or leave the perturbation out",
+    )
