@@ -67,6 +67,8 @@ CODES: dict[str, str] = {
     "RV503": "Feature cannot be tested",
     "RV504": "Model did not converge",
     "RV505": "Fewer events than candidate parameters support",
+    "RV506": "Harmonisation between sites is not possible",
+    "RV507": "Site cannot be left out",
     # settings
     "RV601": "Unknown setting",
     "RV602": "Setting has the wrong value",

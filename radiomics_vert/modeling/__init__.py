@@ -1,5 +1,16 @@
 """Models and their honest validation: every learning step inside the folds, patients kept together."""
 
+from radiomics_vert.modeling.baselines import TAKIGAWA_SIGNS
+from radiomics_vert.modeling.design import Design, make_design
+from radiomics_vert.modeling.feature_sets import (
+    Baseline,
+    FeatureSet,
+    baseline_sets,
+    feature_sets,
+    negative_control,
+    validate_baselines,
+)
+from radiomics_vert.modeling.harmonisation import SiteHarmoniser
 from radiomics_vert.modeling.models import (
     FAMILIES,
     ModelFamily,
@@ -7,27 +18,51 @@ from radiomics_vert.modeling.models import (
     Preparation,
     build_pipeline,
 )
-from radiomics_vert.modeling.preparation import (
-    CorrelationFilter,
-    NearConstantFilter,
+from radiomics_vert.modeling.preparation import CorrelationFilter, NearConstantFilter, ReliabilityFilter
+from radiomics_vert.modeling.repeats import repeated_measurements
+from radiomics_vert.modeling.rows import Rows, fit_pipeline, predict_pipeline
+from radiomics_vert.modeling.selection import (
+    L1Selector,
+    MrmrSelector,
+    StabilitySelector,
     UnivariateSelector,
 )
 from radiomics_vert.modeling.spec import ValidationSpec
-from radiomics_vert.modeling.splits import grouped_folds, require_grouped_split
-from radiomics_vert.modeling.validation import combine, cross_validate
+from radiomics_vert.modeling.splits import grouped_folds, require_grouped_split, site_folds
+from radiomics_vert.modeling.validation import combine, cross_validate, cross_validate_many
 
 __all__ = [
     "FAMILIES",
+    "TAKIGAWA_SIGNS",
+    "Baseline",
     "CorrelationFilter",
+    "Design",
+    "FeatureSet",
+    "L1Selector",
     "ModelFamily",
     "ModelSpec",
+    "MrmrSelector",
     "NearConstantFilter",
     "Preparation",
+    "ReliabilityFilter",
+    "Rows",
+    "SiteHarmoniser",
+    "StabilitySelector",
     "UnivariateSelector",
     "ValidationSpec",
+    "baseline_sets",
     "build_pipeline",
     "combine",
     "cross_validate",
+    "cross_validate_many",
+    "feature_sets",
+    "fit_pipeline",
     "grouped_folds",
+    "make_design",
+    "negative_control",
+    "predict_pipeline",
+    "repeated_measurements",
     "require_grouped_split",
+    "site_folds",
+    "validate_baselines",
 ]

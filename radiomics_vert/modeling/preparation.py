@@ -1,4 +1,4 @@
-"""Preparation that learns from data: filters and selection that live inside the pipeline.
+"""Preparation that learns from data: filters that live inside the pipeline.
 
 Every class here is a scikit-learn transformer that learns in `fit` from the rows it is given and from
 nothing else. They are put together by :func:`radiomics_vert.modeling.models.build_pipeline` and
@@ -7,7 +7,7 @@ refitted in every training fold; no function of this package fits one of them on
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,6 +21,9 @@ from radiomics_vert.errors import AnalysisError, Problem
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 CorrelationMethod = Literal["spearman", "pearson"]
+
+MIN_REPEATED = 5
+"""Rows measured again that an ICC needs."""
 
 _BLOCK = 64
 
@@ -67,7 +70,7 @@ class _TrainingFilter(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         return self.support_
 
 
-class _SupervisedFilter(_TrainingFilter):
+class SupervisedFilter(_TrainingFilter):
     """Shared part of the filters that look at the outcome, which must have two classes."""
 
     def _validate(self, X: ArrayLike, y: ArrayLike) -> tuple[FloatArray, BoolArray]:
@@ -137,7 +140,7 @@ class NearConstantFilter(_TrainingFilter):
         return self
 
 
-class CorrelationFilter(_SupervisedFilter):
+class CorrelationFilter(SupervisedFilter):
     """Of features that say the same, keep the one that is more related to the outcome.
 
     Features are visited in the order of their univariate relation to the outcome in the training rows
@@ -190,59 +193,114 @@ class CorrelationFilter(_SupervisedFilter):
         free = np.flatnonzero(~protected)
         candidates = values[:, free]
         order = np.argsort(-auc_distance(candidates, positive), kind="stable")
-        unit = _unit_rows(_ranks(candidates) if self.method == "spearman" else candidates.T)
+        unit = unit_rows(_ranks(candidates) if self.method == "spearman" else candidates.T)
         self.support_ = protected
         self.support_[free[_keep_uncorrelated(unit, order, self.threshold)]] = True
         return self
 
 
-class UnivariateSelector(_SupervisedFilter):
-    """Keep the `k` features with the strongest univariate relation to the outcome.
+class ReliabilityFilter(_TrainingFilter):
+    """Keep features that come out alike when the same vertebra is measured again.
 
-    The relation is :func:`auc_distance` in the training rows; equal ones count in column order.
+    The agreement is ICC(2,1) (two-way random effects, absolute agreement, single measurement) between
+    the value in `X` and the repeated measurements, over the training rows that have all of them.
 
     Parameters
     ----------
-    k : int, default 10
-        Number of features that stay; all when there are fewer.
+    min_icc : float, default 0.75
+        Smallest ICC of a feature that stays.
     n_protected : int, default 0
-        The first columns, so many, stay besides the `k`.
+        The first columns, so many, are never dropped and have no repeated measurement.
 
     Attributes
     ----------
-    scores_ : ndarray, shape (p,)
-        The relation of each feature.
+    icc_ : ndarray, shape (p - n_protected,)
+        NaN where fewer than :data:`MIN_REPEATED` rows were measured again.
     support_ : ndarray of bool, shape (p,)
         Which features stay.
 
-    Examples
-    --------
-    >>> X = [[1.0, 1.0], [2.0, 2.0], [2.0, 3.0], [1.0, 4.0]]
-    >>> UnivariateSelector(k=1).fit(X, [0, 0, 1, 1]).get_support().tolist()
-    [False, True]
+    References
+    ----------
+    Shrout PE, Fleiss JL (1979). Intraclass correlations: uses in assessing rater reliability. Psychol
+    Bull 86:420-428. doi:10.1037/0033-2909.86.2.420
     """
 
-    def __init__(self, k: int = 10, n_protected: int = 0) -> None:
-        self.k = k
+    __metadata_request__fit: ClassVar[dict[str, bool]] = {"repeats": True}
+
+    def __init__(self, min_icc: float = 0.75, n_protected: int = 0) -> None:
+        self.min_icc = min_icc
         self.n_protected = n_protected
 
-    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
-        """Learn which features stay.
+    def fit(self, X: ArrayLike, y: ArrayLike | None = None, repeats: ArrayLike | None = None) -> Self:
+        """Learn which features are reliable.
 
         Parameters
         ----------
         X : array-like, shape (n, p)
-            Training rows without missing values.
-        y : array-like, shape (n,)
-            Outcome of the training rows, two classes.
+            Training rows; may hold NaN.
+        y : ignored
+        repeats : array-like, shape (n, m, p - n_protected)
+            The features measured `m` times more; NaN where not.
+
+        Raises
+        ------
+        AnalysisError
+            RV503 without repeated measurements, or when no feature is reliable enough.
         """
-        values, positive = self._validate(X, y)
-        self.scores_ = auc_distance(values, positive)
+        values = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan")
+        if repeats is None:
+            raise AnalysisError(_no_repeats(len(values)))
+        first = values[:, None, self.n_protected :]
+        self.icc_ = icc_agreement(np.concatenate([first, np.asarray(repeats, dtype=np.float64)], axis=1))
         self.support_ = self._protected_mask()
-        free = np.flatnonzero(~self.support_)
-        order = np.argsort(-self.scores_[free], kind="stable")
-        self.support_[free[order[: self.k]]] = True
+        self.support_[self.n_protected :] = self.icc_ >= self.min_icc
+        if len(self.icc_) and not (self.icc_ >= self.min_icc).any():
+            raise AnalysisError(_unreliable(self.icc_, self.min_icc))
         return self
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
+
+
+def icc_agreement(measured: FloatArray) -> FloatArray:
+    """Return ICC(2,1) of every feature from its complete rows.
+
+    Parameters
+    ----------
+    measured : ndarray, shape (n, m, p)
+        `m` measurements of `p` features of `n` vertebrae; a row counts for a feature when none of its
+        measurements is missing.
+
+    Returns
+    -------
+    ndarray, shape (p,)
+        NaN where fewer than :data:`MIN_REPEATED` rows are complete, or nothing varies.
+
+    Examples
+    --------
+    >>> first = np.arange(6.0)
+    >>> icc_agreement(np.stack([first, first + 1], axis=1)[:, :, None]).round(3).tolist()
+    [0.875]
+    """
+    k = measured.shape[1]
+    complete = np.asarray(~np.isnan(measured).any(axis=1))
+    n = complete.sum(axis=0)
+    usable = n >= MIN_REPEATED
+    counts = np.where(usable, n, 2)
+    kept = np.where(complete[:, None, :], measured, 0.0)
+    # A large common offset would cost digits in the sums of squares.
+    grand = kept.sum(axis=(0, 1)) / (counts * k)
+    kept = np.where(complete[:, None, :], kept - grand, 0.0)
+    rows = k * (kept.mean(axis=1) ** 2).sum(axis=0)
+    columns = (kept.sum(axis=0) ** 2).sum(axis=0) / counts
+    error = (kept**2).sum(axis=(0, 1)) - rows - columns
+    ms_rows, ms_columns = rows / (counts - 1), columns / (k - 1)
+    ms_error = np.maximum(error, 0.0) / ((counts - 1) * (k - 1))
+    below = ms_rows + (k - 1) * ms_error + k * (ms_columns - ms_error) / counts
+    icc = np.full(len(n), np.nan)
+    return np.asarray(np.divide(ms_rows - ms_error, below, out=icc, where=usable & (below > 0)))
 
 
 def _ranks(X: FloatArray) -> FloatArray:
@@ -259,8 +317,19 @@ def _ranks(X: FloatArray) -> FloatArray:
     return ranks
 
 
-def _unit_rows(rows: FloatArray) -> FloatArray:
-    """Centre every row and scale it to length one, so that products are correlations."""
+def unit_rows(rows: FloatArray) -> FloatArray:
+    """Centre every row and scale it to length one, so that products are correlations.
+
+    Parameters
+    ----------
+    rows : ndarray, shape (p, n)
+        One feature per row.
+
+    Returns
+    -------
+    ndarray, shape (p, n)
+        Zeros where a feature is constant.
+    """
     centred = rows - rows.mean(axis=1, keepdims=True)
     length = np.sqrt((centred**2).sum(axis=1, keepdims=True))
     return np.asarray(np.divide(centred, length, out=np.zeros_like(centred), where=length > 0))
@@ -304,4 +373,31 @@ def _nothing_left(shape: tuple[int, int], max_share: float) -> Problem:
         f"none among {shape[1]} features in {shape[0]} training rows",
         "near-constant filter of a training fold",
         "add features, or leave this feature set out",
+    )
+
+
+def _no_repeats(n: int) -> Problem:
+    return Problem(
+        "RV503",
+        "repeated measurements of the training rows",
+        f"none for {n} rows",
+        "reliability filter",
+        "give the features of a second rater, a second scan or perturbed masks (repeats=...), or leave "
+        "min_icc out",
+    )
+
+
+def _unreliable(icc: FloatArray, min_icc: float) -> Problem:
+    known = icc[~np.isnan(icc)]
+    best = (
+        f"the largest is {known.max():.2f}"
+        if len(known)
+        else f"fewer than {MIN_REPEATED} rows measured again"
+    )
+    return Problem(
+        "RV503",
+        f"at least one feature with an ICC of {min_icc:g} in the training rows",
+        f"none among {len(icc)}: {best}",
+        "reliability filter of a training fold",
+        "lower min_icc, or find out why repeated measurements differ",
     )

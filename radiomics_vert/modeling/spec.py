@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 from radiomics_vert.errors import Problem, SettingsError, raise_all
 from radiomics_vert.modeling.metrics import PatientRule
 from radiomics_vert.modeling.tuning import Scoring, ThresholdRule
 
+Scheme = Literal["repeated_kfold", "leave_one_site_out"]
+
 
 @dataclass(frozen=True)
 class ValidationSpec:
-    """Repeated nested cross-validation, grouped by patient and stratified by class.
+    """Nested cross-validation, grouped by patient and stratified by class.
 
     Parameters
     ----------
@@ -37,6 +39,9 @@ class ValidationSpec:
         How the probabilities of a patient's vertebrae become one, stated before seeing results.
     n_boot : int, default 500
         Draws of patients for the ROC band.
+    scheme : {"repeated_kfold", "leave_one_site_out"}, default "repeated_kfold"
+        What the outer folds are. `leave_one_site_out`: each site is one fold, `outer_folds` has no
+        meaning, and only the inner folds, which go by patient in either case, differ between repeats.
 
     Raises
     ------
@@ -54,6 +59,7 @@ class ValidationSpec:
     target_sensitivity: float = 0.9
     patient_rule: PatientRule = "max"
     n_boot: int = 500
+    scheme: Scheme = "repeated_kfold"
 
     def __post_init__(self) -> None:
         wrong = [
@@ -78,6 +84,7 @@ class ValidationSpec:
                 ("scoring", ("log_loss", "auc")),
                 ("threshold", ("youden", "sensitivity")),
                 ("patient_rule", ("max", "mean")),
+                ("scheme", ("repeated_kfold", "leave_one_site_out")),
             )
             if getattr(self, name) not in allowed
         ]

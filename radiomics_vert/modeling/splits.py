@@ -138,12 +138,80 @@ def grouped_folds(
     raise AnalysisError(_too_few(labels, patients, n_folds, where))
 
 
+def site_folds(y: ArrayLike, groups: ArrayLike, sites: ArrayLike) -> tuple[list[Split], list[str]]:
+    """Split into folds by site: each site is the test part once.
+
+    A site with one class only is left out altogether: it could not be judged as a test part, and in a
+    training part it would teach the site in place of the disease.
+
+    Parameters
+    ----------
+    y : array-like of int, shape (n,)
+        1 for the positive class.
+    groups : array-like, shape (n,)
+        The patient of each row.
+    sites : array-like of str, shape (n,)
+        The site of each row.
+
+    Returns
+    -------
+    splits : list of (train, test)
+        Row positions, in the alphabetical order of the sites that are tested.
+    left_out : list of str
+        Sites with one class only, sorted.
+
+    Raises
+    ------
+    AnalysisError
+        RV507 when fewer than two sites have both classes; RV501 when a patient was scanned at two.
+
+    Examples
+    --------
+    >>> splits, left_out = site_folds([0, 1, 0, 1, 1], list("abcde"), ["X", "X", "Y", "Y", "Z"])
+    >>> [test.tolist() for _, test in splits], left_out
+    ([[0, 1], [2, 3]], ['Z'])
+    """
+    labels, patients, places = np.asarray(y), np.asarray(groups), np.asarray(sites)
+    names = np.unique(places)
+    tested = [str(name) for name in names if _both_classes(labels[places == name])]
+    left_out = sorted({str(name) for name in names} - set(tested))
+    if len(tested) < 2:
+        raise AnalysisError(_too_few_sites(tested, left_out))
+    used = np.isin(places, tested)
+    splits = [(np.flatnonzero(used & (places != name)), np.flatnonzero(places == name)) for name in tested]
+    require_grouped_split(splits, patients)
+    return splits, left_out
+
+
+def _too_few_sites(tested: Sequence[str], left_out: Sequence[str]) -> Problem:
+    return Problem(
+        "RV507",
+        "at least two sites with both classes",
+        f"{', '.join(tested) or 'none'}" + (f"; one class only at {', '.join(left_out)}" if left_out else ""),
+        "leave-one-site-out, column site",
+        "use repeated_kfold, and show the association of site and outcome beside its results",
+    )
+
+
 def _both_classes(labels: NDArray[np.int_]) -> bool:
     return len(labels) > 0 and labels.min() != labels.max()
 
 
-def _patients_per_class(labels: NDArray[np.int_], patients: NDArray[np.object_]) -> tuple[int, int]:
-    """Return patients with a negative row, and patients with a positive row."""
+def patients_per_class(labels: NDArray[np.int_], patients: NDArray[np.object_]) -> tuple[int, int]:
+    """Return the number of patients with a negative row, and with a positive row.
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (n,)
+        Outcome.
+    patients : ndarray, shape (n,)
+        The patient of each row.
+
+    Returns
+    -------
+    negative, positive : int
+        A patient with both counts in both.
+    """
     table = pd.Series(patients).groupby(labels).nunique()
     return int(table.get(0, 0)), int(table.get(1, 0))
 
@@ -151,12 +219,12 @@ def _patients_per_class(labels: NDArray[np.int_], patients: NDArray[np.object_])
 def _require_enough_patients(
     labels: NDArray[np.int_], patients: NDArray[np.object_], n_folds: int, where: str
 ) -> None:
-    if min(_patients_per_class(labels, patients)) < n_folds:
+    if min(patients_per_class(labels, patients)) < n_folds:
         raise AnalysisError(_too_few(labels, patients, n_folds, where))
 
 
 def _too_few(labels: NDArray[np.int_], patients: NDArray[np.object_], n_folds: int, where: str) -> Problem:
-    negative, positive = _patients_per_class(labels, patients)
+    negative, positive = patients_per_class(labels, patients)
     return Problem(
         "RV502",
         f"both classes in each of {n_folds} folds, so at least {n_folds} patients per class",

@@ -9,18 +9,18 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
-from sklearn.base import BaseEstimator, clone
 from sklearn.metrics import roc_curve
 from sklearn.pipeline import Pipeline
 
 from radiomics_vert.modeling.models import GridPoint, ModelSpec, pipeline_parameters
+from radiomics_vert.modeling.rows import Rows
+from radiomics_vert.modeling.sharing import Candidate, Ledger, TrainTest, fit_candidates
 from radiomics_vert.modeling.splits import Split
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int_]
 ThresholdRule = Literal["youden", "sensitivity"]
 Scoring = Literal["log_loss", "auc"]
-_Numbered = tuple[int, dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,30 @@ class Choice:
     probabilities: FloatArray
 
 
+@dataclass(frozen=True)
+class Contender:
+    """A model and its grid, in a list of models that are tuned on the same folds.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        Translates the points.
+    pipeline : Pipeline
+        Unfitted; it is cloned.
+    points : sequence of dict
+        The grid.
+    """
+
+    spec: ModelSpec
+    pipeline: Pipeline
+    points: Sequence[GridPoint]
+
+    def candidates(self, number: int, points: Sequence[GridPoint]) -> list[Candidate]:
+        """Return one candidate per point, for the contender with this number in the list."""
+        parameters = [pipeline_parameters(self.spec, point) for point in points]
+        return [Candidate.of(number, place, self.pipeline, own) for place, own in enumerate(parameters)]
+
+
 def choose_point(
     pipeline: Pipeline,
     spec: ModelSpec,
@@ -50,10 +74,9 @@ def choose_point(
     y: IntArray,
     splits: Sequence[Split],
     scoring: Scoring = "log_loss",
+    rows: Rows | None = None,
 ) -> Choice:
-    """Choose hyper-parameters by their out-of-fold predictions in the inner folds.
-
-    Of equally good points the first, simplest one wins.
+    """Choose hyper-parameters of one model; see :func:`choose_points`.
 
     Parameters
     ----------
@@ -71,15 +94,71 @@ def choose_point(
         Inner folds; every row in one test part.
     scoring : {"log_loss", "auc"}, default "log_loss"
         What counts as good, see :func:`point_scores`.
+    rows : Rows, optional
+        Facts about the rows, for steps that ask for them.
 
     Returns
     -------
     Choice
     """
-    parameters = [pipeline_parameters(spec, point) for point in points]
-    probabilities = np.full((len(points), len(y)), np.nan)
+    return choose_points([Contender(spec, pipeline, points)], X, y, splits, scoring, rows)[0]
+
+
+def choose_points(
+    contenders: Sequence[Contender],
+    X: FloatArray,
+    y: IntArray,
+    splits: Sequence[Split],
+    scoring: Scoring = "log_loss",
+    rows: Rows | None = None,
+    ledger: Ledger | None = None,
+) -> list[Choice]:
+    """Choose the hyper-parameters of each model by their out-of-fold predictions in the inner folds.
+
+    What models prepare alike is prepared once per inner fold. Of equally good points of a model the
+    first, simplest one wins.
+
+    Parameters
+    ----------
+    contenders : sequence of Contender
+        The models.
+    X : ndarray, shape (n, p)
+        Training rows of the outer fold.
+    y : ndarray of int, shape (n,)
+        Their outcome.
+    splits : sequence of (train, test)
+        Inner folds; every row in one test part.
+    scoring : {"log_loss", "auc"}, default "log_loss"
+        What counts as good, see :func:`point_scores`.
+    rows : Rows, optional
+        Facts about the rows, for steps that ask for them.
+    ledger : Ledger, optional
+        Where time and failed convergence are noted.
+
+    Returns
+    -------
+    list of Choice
+        One per contender.
+    """
+    probabilities = [np.full((len(one.points), len(y)), np.nan) for one in contenders]
+    candidates = [c for number, one in enumerate(contenders) for c in one.candidates(number, one.points)]
     for train, test in splits:
-        probabilities[:, test] = path_probabilities(pipeline, parameters, X[train], y[train], X[test])
+        parts = TrainTest.of(X, y, rows, train, test)
+        for candidate, _, predicted in fit_candidates(candidates, parts, ledger or Ledger()):
+            probabilities[candidate.model][candidate.point, test] = predicted
+    return [
+        _best(one.points, predicted, y, splits, scoring)
+        for one, predicted in zip(contenders, probabilities, strict=True)
+    ]
+
+
+def _best(
+    points: Sequence[GridPoint],
+    probabilities: FloatArray,
+    y: IntArray,
+    splits: Sequence[Split],
+    scoring: Scoring,
+) -> Choice:
     scores = point_scores(probabilities, y, splits, scoring)
     best = int(np.argmax(np.round(scores, 12)))
     return Choice(points[best], float(scores[best]), probabilities[best])
@@ -128,9 +207,8 @@ def path_probabilities(
 ) -> FloatArray:
     """Fit the pipeline at every grid point and predict, without repeating shared work.
 
-    The points are walked as a tree along the steps: points that agree in the parameters of the first
-    steps share the fitted first steps. The last step is refitted in place from point to point, so that
-    an estimator with `warm_start` starts from its neighbour on the grid.
+    See :func:`~radiomics_vert.modeling.sharing.fit_candidates`. For pipelines whose steps ask for
+    nothing beside features and outcome.
 
     Parameters
     ----------
@@ -149,8 +227,9 @@ def path_probabilities(
         Probability of the positive class.
     """
     out = np.empty((len(parameters), len(X_test)))
-    points = [(number, dict(point)) for number, point in enumerate(parameters)]
-    _walk(list(pipeline.steps), points, X_train, y_train, X_test, out)
+    candidates = [Candidate.of(0, place, pipeline, own) for place, own in enumerate(parameters)]
+    for candidate, _, predicted in fit_candidates(candidates, TrainTest(X_train, y_train, X_test), Ledger()):
+        out[candidate.point] = predicted
     return out
 
 
@@ -187,61 +266,6 @@ def choose_threshold(
     if rule == "sensitivity":
         return float(thresholds[np.argmax(tpr >= target_sensitivity)])
     return float(thresholds[np.argmax(np.round(tpr - fpr, 12))])
-
-
-def _walk(
-    steps: Sequence[tuple[str, BaseEstimator]],
-    points: Sequence[_Numbered],
-    X_train: FloatArray,
-    y_train: IntArray,
-    X_test: FloatArray,
-    out: FloatArray,
-) -> None:
-    (name, step), rest = steps[0], steps[1:]
-    if not rest:
-        _predict_path(name, step, points, X_train, y_train, X_test, out)
-        return
-    for own, members in _by_own_parameters(name, points):
-        fitted = clone(step).set_params(**own)
-        prepared = fitted.fit_transform(X_train, y_train)
-        _walk(rest, members, prepared, y_train, fitted.transform(X_test), out)
-
-
-def _predict_path(
-    name: str,
-    step: BaseEstimator,
-    points: Sequence[_Numbered],
-    X_train: FloatArray,
-    y_train: IntArray,
-    X_test: FloatArray,
-    out: FloatArray,
-) -> None:
-    # Otherwise the estimator would copy the rows into this order again at every point.
-    train, test = np.ascontiguousarray(X_train), np.ascontiguousarray(X_test)
-    estimator = clone(step)
-    for number, parameters in points:
-        estimator.set_params(**_own_parameters(name, parameters)).fit(train, y_train)
-        out[number] = estimator.predict_proba(test)[:, 1]
-
-
-def _own_parameters(step: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    prefix = f"{step}__"
-    return {key.removeprefix(prefix): value for key, value in parameters.items() if key.startswith(prefix)}
-
-
-def _by_own_parameters(
-    step: str, points: Sequence[_Numbered]
-) -> list[tuple[dict[str, Any], list[_Numbered]]]:
-    """Group the points that agree in the parameters of this step, in order of appearance."""
-    found: list[tuple[dict[str, Any], list[_Numbered]]] = []
-    for point in points:
-        own = _own_parameters(step, point[1])
-        members = next((members for known, members in found if known == own), None)
-        if members is None:
-            found.append((own, [point]))
-        else:
-            members.append(point)
-    return found
 
 
 def _concordant_pairs(probabilities: FloatArray, positive: NDArray[np.bool_]) -> FloatArray:

@@ -1,4 +1,4 @@
-"""Honest validation: repeated nested cross-validation by patient."""
+"""Honest validation: nested cross-validation by patient, repeated, or leaving out one site."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import numpy as np
 import pandas as pd
 
 from radiomics_vert import parallel
-from radiomics_vert.dataset.covariates import covariate_columns
 from radiomics_vert.dataset.nouns import Dataset
 from radiomics_vert.errors import AnalysisError, Problem
-from radiomics_vert.modeling.folds import FoldOutcome, FoldTask, Plan, run_fold
+from radiomics_vert.modeling.design import Design, make_design
+from radiomics_vert.modeling.folds import FoldOutcome, Plan, run_shared_fold
 from radiomics_vert.modeling.models import ModelSpec
+from radiomics_vert.modeling.repeats import Repeats
 from radiomics_vert.modeling.spec import ValidationSpec
-from radiomics_vert.modeling.splits import grouped_folds, require_patient_groups
 from radiomics_vert.modeling.tables import validation_tables
 from radiomics_vert.provenance import Provenance, versions
 from radiomics_vert.results import Result
@@ -35,14 +35,11 @@ def cross_validate(
     features: Sequence[str] | None = None,
     feature_set: str = "all features",
     with_covariates: bool = False,
+    repeats: Repeats | None = None,
     n_jobs: int = 1,
     progress: parallel.Progress | None = None,
 ) -> Result:
-    """Validate a model by repeated nested cross-validation.
-
-    All vertebrae of a patient are in the same fold, outer and inner. Imputation, filters, selection,
-    scaling and the model are fitted on training rows only; hyper-parameters and the decision threshold
-    come from the inner folds of the training rows.
+    """Validate a model by nested cross-validation; see :func:`cross_validate_many`.
 
     Parameters
     ----------
@@ -50,6 +47,53 @@ def cross_validate(
         Features, outcome, patients.
     model : ModelSpec, optional
         Which model; by default the elastic net.
+    validation, features, feature_set, with_covariates, repeats, n_jobs, progress
+        As in :func:`cross_validate_many`.
+
+    Returns
+    -------
+    Result
+        As in :func:`cross_validate_many`, for one model.
+    """
+    return cross_validate_many(
+        dataset,
+        [model or ModelSpec()],
+        validation,
+        features=features,
+        feature_set=feature_set,
+        with_covariates=with_covariates,
+        repeats=repeats,
+        n_jobs=n_jobs,
+        progress=progress,
+    )
+
+
+def cross_validate_many(
+    dataset: Dataset,
+    models: Sequence[ModelSpec],
+    validation: ValidationSpec | None = None,
+    *,
+    features: Sequence[str] | None = None,
+    feature_set: str = "all features",
+    with_covariates: bool = False,
+    repeats: Repeats | None = None,
+    n_jobs: int = 1,
+    progress: parallel.Progress | None = None,
+) -> Result:
+    """Validate several models on one set of features by nested cross-validation, on the same folds.
+
+    All vertebrae of a patient are in the same fold, outer and inner. Imputation, filters,
+    harmonisation, selection, scaling and the models are fitted on training rows only; hyper-parameters
+    and the decision threshold come from the inner folds of the training rows. What models prepare
+    alike is prepared once per fold, so that a list costs less than its models one by one; the results
+    are the same.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Features, outcome, patients.
+    models : sequence of ModelSpec
+        Which models, with different names.
     validation : ValidationSpec, optional
         Folds, repeats, rules.
     features : sequence of str, optional
@@ -59,6 +103,10 @@ def cross_validate(
         Name of this choice of features in tables and reports.
     with_covariates : bool, default False
         Add the covariates; they bypass filters and selection.
+    repeats : sequence of DataFrame, optional
+        Each holds the features once more for the same vertebrae (index and columns of `dataset.X`),
+        from :func:`~radiomics_vert.modeling.repeats.repeated_measurements`; missing rows and values
+        count as not measured. Used by models with `min_icc`.
     n_jobs : int, default 1
         Workers; results do not depend on it.
     progress : callable, optional
@@ -71,13 +119,17 @@ def cross_validate(
         `selection`, each with `feature_set` and `model`. Metrics are computed on the out-of-fold
         predictions of each repeat, with intervals clustered by patient; the estimate and each limit in
         the table are their medians over the repeats. The interval describes the uncertainty from the
-        patients at hand, not from the choice of a new training set.
+        patients at hand, not from the choice of a new training set. With leave-one-site-out the table
+        `folds` says which `site` was tested, and `spec["runs"][i]["sites_left_out"]` lists sites with
+        one class only, whose vertebrae take no part.
 
     Raises
     ------
     AnalysisError
-        RV501: groups finer than patients. RV502: too few patients per class. RV503: no feature to
-        use. RV103: a feature that the dataset does not have. RV309: an infinite value.
+        RV405, RV501: groups missing, or finer than patients. RV502: too few patients per class. RV503:
+        no feature to use, or no repeated measurements. RV103: a feature that the dataset does not
+        have. RV309: an infinite value. RV407: a model named twice. RV506: harmonisation with the
+        outcome as covariate, or one site. RV507: leave-one-site-out without two usable sites.
 
     References
     ----------
@@ -85,12 +137,30 @@ def cross_validate(
     BMC Bioinformatics 7:91. doi:10.1186/1471-2105-7-91
     """
     started = time.perf_counter()
-    plan = _plan(dataset, model or ModelSpec(), validation or ValidationSpec(), features, with_covariates)
-    outcomes = parallel.run(partial(run_fold, plan), _tasks(plan), n_jobs=n_jobs, progress=progress)
+    design = make_design(
+        dataset,
+        models,
+        validation or ValidationSpec(),
+        features=features,
+        with_covariates=with_covariates,
+        repeats=repeats,
+    )
+    by_fold = parallel.run(
+        partial(run_shared_fold, design.plans), design.tasks, n_jobs=n_jobs, progress=progress
+    )
     folds_done = time.perf_counter()
-    tables = validation_tables(plan, outcomes, feature_set)
-    _log(plan, outcomes, feature_set, folds_done - started, time.perf_counter() - folds_done)
-    return Result(KIND, tables, {"runs": [_spec(plan, dataset, feature_set)]}, _provenance(dataset))
+    outcomes = [list(of_model) for of_model in zip(*by_fold, strict=True)]
+    results = [
+        Result(
+            KIND,
+            _tables(plan, design, own, feature_set),
+            {"runs": [_spec(plan, design, dataset, feature_set)]},
+            _provenance(dataset),
+        )
+        for plan, own in zip(design.plans, outcomes, strict=True)
+    ]
+    _log(design.plans, outcomes, feature_set, folds_done - started, time.perf_counter() - folds_done)
+    return combine(results)
 
 
 def combine(results: Sequence[Result]) -> Result:
@@ -135,86 +205,17 @@ def combine(results: Sequence[Result]) -> Result:
     return Result(KIND, tables, {"runs": runs}, results[0].provenance)
 
 
-def _plan(
-    dataset: Dataset,
-    model: ModelSpec,
-    validation: ValidationSpec,
-    features: Sequence[str] | None,
-    with_covariates: bool,
-) -> Plan:
-    require_patient_groups(dataset)
-    X = dataset.X if features is None else dataset.X[_known(dataset, features)]
-    covariates = covariate_columns(dataset.covariates) if with_covariates else dataset.X.iloc[:, :0]
-    # Covariates first, where the pipeline looks for the columns that it must keep.
-    table = pd.concat([covariates, X.astype("float64")], axis=1, verify_integrity=True)
-    _require_usable(table)
-    return Plan(
-        np.ascontiguousarray(table.to_numpy()),
-        tuple(map(str, table.columns)),
-        covariates.shape[1],
-        tuple(map(str, table.index)),
-        np.asarray(dataset.y, dtype=np.int_),
-        dataset.groups.astype(str).to_numpy(dtype=object),
-        model,
-        validation,
-    )
+def _tables(
+    plan: Plan, design: Design, outcomes: Sequence[FoldOutcome], feature_set: str
+) -> dict[str, pd.DataFrame]:
+    tables = validation_tables(plan, outcomes, feature_set)
+    if design.tested_sites:
+        place = list(tables["folds"].columns).index("fold") + 1
+        tables["folds"].insert(place, "site", [design.tested_sites[one.task.fold - 1] for one in outcomes])
+    return tables
 
 
-def _known(dataset: Dataset, features: Sequence[str]) -> list[str]:
-    unknown = [name for name in features if name not in dataset.X.columns]
-    if unknown:
-        raise AnalysisError(
-            Problem(
-                "RV103",
-                "features of the dataset",
-                f"{len(unknown)} of {len(features)} unknown, for example {unknown[0]!r}",
-                "features to validate",
-                "correct the names",
-            )
-        )
-    return list(features)
-
-
-def _require_usable(table: pd.DataFrame) -> None:
-    if table.shape[1] == 0:
-        raise AnalysisError(
-            Problem(
-                "RV503",
-                "at least one feature or covariate",
-                "none",
-                "features to validate",
-                "name features, or state covariates and ask for them",
-            )
-        )
-    infinite = np.isinf(table.to_numpy()).any(axis=0)
-    if infinite.any():
-        raise AnalysisError(
-            Problem(
-                "RV309",
-                "finite or missing values",
-                f"infinite values in {int(infinite.sum())} features",
-                f"for example {table.columns[infinite][0]}",
-                "leave the feature out, or make the values missing",
-            )
-        )
-
-
-def _tasks(plan: Plan) -> list[FoldTask]:
-    validation = plan.validation
-    tasks = []
-    for repeat in range(1, validation.repeats + 1):
-        splits = grouped_folds(
-            plan.y,
-            plan.groups,
-            validation.outer_folds,
-            (validation.seed, repeat, 0),
-            where=f"outer folds of repeat {repeat}",
-        )
-        tasks += [FoldTask(repeat, fold, *split) for fold, split in enumerate(splits, start=1)]
-    return tasks
-
-
-def _spec(plan: Plan, dataset: Dataset, feature_set: str) -> dict[str, object]:
+def _spec(plan: Plan, design: Design, dataset: Dataset, feature_set: str) -> dict[str, object]:
     return {
         "feature_set": feature_set,
         "n_features": plan.X.shape[1] - plan.n_covariates,
@@ -224,8 +225,10 @@ def _spec(plan: Plan, dataset: Dataset, feature_set: str) -> dict[str, object]:
         "outcome": dataset.outcome,
         "positive": dataset.positive,
         "negative": dataset.negative,
-        "n": len(dataset),
-        "n_subjects": dataset.n_subjects,
+        "n": len(plan.y),
+        "n_subjects": len(np.unique(plan.groups)),
+        "sites": list(design.tested_sites),
+        "sites_left_out": list(design.left_out),
         "summary": "median over repeats of the estimate and of each confidence limit",
     }
 
@@ -235,27 +238,36 @@ def _provenance(dataset: Dataset) -> Provenance:
 
 
 def _log(
-    plan: Plan,
-    outcomes: Sequence[FoldOutcome],
+    plans: Sequence[Plan],
+    outcomes: Sequence[Sequence[FoldOutcome]],
     feature_set: str,
     seconds_folds: float,
     seconds_tables: float,
 ) -> None:
-    mean = float(np.mean([outcome.seconds for outcome in outcomes]))
+    """Tell the time of each stage; those of the folds are summed over folds, whatever the workers."""
+    shared = sum(one.notes.preparation for one in outcomes[0])
     logger.info(
-        "%s, %s: %d outer folds in %.1f s (%.2f s each), tables in %.1f s",
+        "%s: %d outer folds in %.1f s, tables in %.1f s; preparation %.1f s, shared by %d models",
         feature_set,
-        plan.model.name,
-        len(outcomes),
+        len(outcomes[0]),
         seconds_folds,
-        mean,
         seconds_tables,
+        shared,
+        len(plans),
     )
-    unconverged = sum(outcome.convergence_warnings for outcome in outcomes)
-    if unconverged:
-        logger.warning(
-            "RV504 %s, %s: %d fits reached the limit of iterations (see table folds)",
+    for plan, own in zip(plans, outcomes, strict=True):
+        logger.info(
+            "%s, %s: tuning %.1f s, refitting %.1f s",
             feature_set,
             plan.model.name,
-            unconverged,
+            sum(one.notes.tuning for one in own),
+            sum(one.notes.refitting for one in own),
         )
+        unconverged = sum(one.convergence_warnings for one in own)
+        if unconverged:
+            logger.warning(
+                "RV504 %s, %s: %d fits reached the limit of iterations (see table folds)",
+                feature_set,
+                plan.model.name,
+                unconverged,
+            )

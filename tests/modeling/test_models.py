@@ -72,7 +72,13 @@ def test_a_partial_grid_keeps_the_other_defaults():
 @pytest.mark.parametrize(
     ("settings", "expected", "found", "where"),
     [
-        ({"name": "forest"}, "one of: elastic_net", "'forest'", "model specification, model"),
+        (
+            {"name": "forest"},
+            "one of: elastic_net, linear_svm, rbf_svm, random_forest, hist_gradient_boosting, "
+            "single_feature, takigawa",
+            "'forest'",
+            "model specification, model",
+        ),
         ({"grid": {"gamma": (1,)}}, "keys among: k, l1_ratio, C", "'gamma'", "model specification, grid"),
         ({"grid": {"C": ()}}, "at least one value", "'an empty list'", "model specification, grid.C"),
         (
@@ -80,6 +86,18 @@ def test_a_partial_grid_keeps_the_other_defaults():
             "none or balanced",
             "'heavy'",
             "model specification, class_weight",
+        ),
+        (
+            {"resampling": "smote"},
+            "none or oversample",
+            "'smote'",
+            "model specification, resampling",
+        ),
+        (
+            {"resampling": "oversample", "class_weight": "balanced"},
+            "none beside a class weight",
+            "'oversample'",
+            "model specification, resampling",
         ),
     ],
 )
@@ -97,7 +115,15 @@ def test_wrong_model_settings_are_named(settings, expected, found, where):
 
 @pytest.mark.parametrize(
     "settings",
-    [{"max_share": 0.0}, {"correlation_threshold": 1.2}, {"correlation_method": "kendall"}],
+    [
+        {"max_share": 0.0},
+        {"correlation_threshold": 1.2},
+        {"correlation_method": "kendall"},
+        {"selection": "boruta"},
+        {"min_icc": 1.5},
+        {"harmonise": "cyclegan"},
+        {"unseen_site": "guess"},
+    ],
 )
 def test_wrong_preparation_settings_are_refused(settings):
     with pytest.raises(SettingsError) as error:
