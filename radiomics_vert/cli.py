@@ -22,6 +22,8 @@ from radiomics_vert.modeling import ValidationSpec
 from radiomics_vert.parallel import Progress as MoveBar
 from radiomics_vert.phrases import count
 from radiomics_vert.provenance import versions as installed_versions
+from radiomics_vert.statistics import plan_sample_size
+from radiomics_vert.storage import blanks_filled
 from radiomics_vert.study import (
     RECORDS,
     Run,
@@ -98,7 +100,7 @@ def extract(study: StudyFile, output: Output = None, workers: Workers = None, qu
         f"{len(table.failures)} failed\n{run.study.features / 'features.csv'}",
         markup=False,
     )
-    for row in table.failures.fillna("").to_dict("records"):
+    for row in blanks_filled(table.failures).to_dict("records"):
         err.print(f"  {row['case_id']}: {row['code']} {row['title']}: {row['found']}", markup=False)
     raise typer.Exit(PROBLEMS if len(table.failures) else GOOD)
 
@@ -194,6 +196,29 @@ def demo(
     with _running(study.folder, output, workers, quiet) as at_work:
         path = at_work.run()
     raise typer.Exit(_close(at_work, path))
+
+
+@app.command()
+def plan(
+    prevalence: Annotated[float, typer.Option(help="Share of vertebrae of the positive class.")],
+    parameters: Annotated[int, typer.Option(help="Candidate parameters, before any selection.")],
+    auc: Annotated[float | None, typer.Option(help="AUC that the model is expected to have.")] = None,
+    shrinkage: Annotated[float, typer.Option(help="Smallest acceptable expected shrinkage.")] = 0.9,
+    vertebrae_per_patient: Annotated[float, typer.Option(help="Mean number of vertebrae per patient.")] = 1.0,
+    icc: Annotated[float, typer.Option(help="Correlation of the class within patients, 0 to 1.")] = 0.0,
+) -> None:
+    """Tell how many vertebrae and patients a model needs; needs no data."""
+    needed = plan_sample_size(
+        prevalence=prevalence,
+        candidate_parameters=parameters,
+        anticipated_auc=auc,
+        shrinkage=shrinkage,
+        vertebrae_per_patient=vertebrae_per_patient,
+        icc=icc,
+    )
+    out.print(needed.frame().drop(columns="note").to_string(index=False), markup=False)
+    for text in needed.frame()["note"].dropna().unique():
+        out.print(text, markup=False)
 
 
 @app.command()

@@ -268,6 +268,17 @@ def _refuse_repeated_columns(header: list[str], path: Path) -> None:
         )
 
 
+def blanks_filled(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a table with empty text for missing cells, whatever the type of the column.
+
+    Examples
+    --------
+    >>> blanks_filled(pd.DataFrame({"a": [1.5, float("nan")]}))["a"].tolist()
+    [1.5, '']
+    """
+    return frame.astype(object).where(frame.notna(), "")
+
+
 def sha256_file(path: Path) -> str:
     """Return the sha256 of a file's bytes as hexadecimal text."""
     with path.open("rb") as stream:

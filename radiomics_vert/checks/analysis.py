@@ -11,6 +11,7 @@ from radiomics_vert.dataset import Dataset
 from radiomics_vert.extraction import FeatureTable
 from radiomics_vert.phrases import vertebrae
 from radiomics_vert.results import Result
+from radiomics_vert.storage import blanks_filled
 
 # Texture matrices over fewer bins blur, over more they become sparse; pyradiomics' documentation
 # names 16 to 128 (examples) and 30 to 130 (FAQ) bins as the range in use. [O] we warn outside 16-256.
@@ -86,7 +87,7 @@ def check_validation(validation: Result) -> list[Finding]:
 
 
 def _failures(table: FeatureTable) -> Iterator[Finding]:
-    failures = table.failures.fillna("")
+    failures = blanks_filled(table.failures)
     for (code, remedy), group in failures.groupby(["code", "remedy"], sort=False):
         yield Finding(
             str(code),

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator
 from radiomics_vert.checks.findings import Finding
 from radiomics_vert.cohort import Cohort, Refusal, duplicate_images
 from radiomics_vert.phrases import count, vertebrae
+from radiomics_vert.storage import blanks_filled
 
 # [O] Below this a vertebra is a fragment: a T1 body of a small adult fills about 10 000 mm3, which is
 # more than 1000 voxels at every clinical spacing that we know of.
@@ -82,8 +83,8 @@ def _duplicates(cohort: Cohort) -> Iterator[Finding]:
 
 def _clinical(cohort: Cohort) -> Iterator[Finding]:
     if len(cohort.unmatched_clinical):
-        rows = cohort.unmatched_clinical
-        level = rows["level"].fillna("") if "level" in rows else [""] * len(rows)
+        rows = blanks_filled(cohort.unmatched_clinical)
+        level = rows["level"] if "level" in rows else [""] * len(rows)
         named = zip(rows["line"], rows["subject_id"], level, strict=True)
         yield Finding(
             "RV109",

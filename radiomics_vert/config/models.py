@@ -72,6 +72,30 @@ class AssociationSettings(Strict):
 
     confidence: Probability = Field(0.95, description="Level of all intervals.")
     fdr: Probability = Field(0.05, description="False discovery rate at which a feature is called different.")
+    adjust_features: int = Field(
+        30,
+        ge=0,
+        description="So many features with the smallest p values are also tested adjusted for the "
+        "covariates; 0 for none.",
+    )
+
+
+class ReliabilitySettings(Strict):
+    """How well features bear another outline of the same vertebra."""
+
+    perturbations: list[str] = Field(
+        [],
+        description="Changes of the masks whose effect on the features is measured, such as grow1, shrink1, "
+        "rotate+2, rotate-2, shift+0.5, contour1; without any, reliability is not measured.",
+    )
+    sample: int = Field(
+        24, ge=5, description="Vertebrae per sequence, drawn at random, whose masks are changed."
+    )
+    form: Literal["ICC(1,1)", "ICC(2,1)", "ICC(3,1)"] = Field(
+        "ICC(2,1)", description="Intraclass correlation coefficient of the main table."
+    )
+    threshold: Probability = Field(0.75, description="From here on a feature is called reliable.")
+    seed: int = Field(2026, ge=0, description="Seed of the draw and of random contours.")
 
 
 class ValidationSettings(Strict):
@@ -147,6 +171,9 @@ class StudySettings(Strict):
     extraction: ExtractionSettings = Field(description=ExtractionSettings.__doc__)
     association: AssociationSettings = Field(
         default_factory=AssociationSettings, description=AssociationSettings.__doc__
+    )
+    reliability: ReliabilitySettings = Field(
+        default_factory=ReliabilitySettings, description=ReliabilitySettings.__doc__
     )
     validation: ValidationSettings = Field(
         default_factory=ValidationSettings, description=ValidationSettings.__doc__

@@ -6,6 +6,8 @@ from collections.abc import Hashable, Mapping
 
 import pandas as pd
 
+from radiomics_vert.storage import blanks_filled
+
 COLUMNS = ("unit", "subject_id", "level", "sequence", "code", "reason")
 
 
@@ -26,7 +28,7 @@ class Audit:
 
     def failures(self, failures: pd.DataFrame) -> None:
         """Note cases whose features could not be computed."""
-        for row in failures.fillna("").to_dict("records"):
+        for row in blanks_filled(failures).to_dict("records"):
             self._of_case(row, str(row["code"]), f"{row['title']}: {row['found']}")
 
     def _of_case(self, row: Mapping[Hashable, object], code: str, reason: str) -> None:

@@ -15,6 +15,7 @@ from radiomics_vert.dataset.outcome import binary_outcome
 from radiomics_vert.errors import DatasetError, Problem
 from radiomics_vert.extraction import IDENTITY, FeatureTable
 from radiomics_vert.provenance import Provenance
+from radiomics_vert.storage import blanks_filled
 
 DERIVED_COVARIATES = ("level_region", "level_order", "site")
 
@@ -69,7 +70,7 @@ def merge(
     values = pd.concat([table.values for table in tables], ignore_index=True)
     if values.empty:
         raise DatasetError(_nothing_measured(tables))
-    values[list(IDENTITY[:-1])] = values[list(IDENTITY[:-1])].fillna("").astype(str)
+    values[list(IDENTITY[:-1])] = blanks_filled(values[list(IDENTITY[:-1])]).astype(str)
     for table in tables:
         audit.failures(table.failures)
     values = _one_rater(values, rater, audit)
@@ -187,7 +188,7 @@ def _match_clinical(info: pd.DataFrame, clinical: pd.DataFrame) -> pd.DataFrame:
     """Return one clinical row per unit: the row of its level, filled up from the row of its subject."""
     keys = [name for name in ("session", "level", "label") if name in clinical.columns]
     rows = clinical.copy()
-    rows[["subject_id", *keys]] = rows[["subject_id", *keys]].fillna("").astype(str)
+    rows[["subject_id", *keys]] = blanks_filled(rows[["subject_id", *keys]]).astype(str)
     local = (rows[keys] != "").any(axis="columns") if keys else pd.Series(False, index=rows.index)
     matched = _lookup(rows[~local], info, ["subject_id"])
     if keys and local.any():

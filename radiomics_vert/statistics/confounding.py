@@ -24,6 +24,7 @@ from radiomics_vert.statistics.features import (
     name_columns,
     volume_correlation,
 )
+from radiomics_vert.storage import blanks_filled
 
 VARIABLE_COLUMNS = (
     *("variable", "kind", "n", "n_subjects", "levels", "measure", "estimate", "ci_low", "ci_high"),
@@ -202,12 +203,12 @@ def _text(value: object) -> str:
 def _judged(table: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
     numeric = [name for name in VARIABLE_COLUMNS[6:14] if name != "largest_category"]
     table = table.astype(dict.fromkeys(numeric, "float64"))
-    table["largest_category"] = table["largest_category"].fillna("")
-    table["measure"] = table["measure"].fillna("")
+    text = ["largest_category", "measure", "remark"]
+    table[text] = blanks_filled(table[text])
     table["p_adjusted"] = benjamini_hochberg(table["p_value"])
     table["flagged"] = table["p_adjusted"] < SIGNIFICANCE
     large = table["standardized_difference"].abs() > IMBALANCE
-    remark = table["remark"].fillna("")
+    remark = table["remark"]
     remark = remark.mask(
         table["flagged"],
         f"differs between {dataset.positive} and {dataset.negative}: a feature that depends on it "

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pandas as pd
+
 from radiomics_vert.checks import check_dataset, findings_result
 from radiomics_vert.dataset import Dataset
 from radiomics_vert.modeling import ModelSpec, ValidationSpec, combine, cross_validate
 from radiomics_vert.parallel import Progress
 from radiomics_vert.results import Result
-from radiomics_vert.statistics import associate, table_one
+from radiomics_vert.statistics import adjust, associate, audit_confounding, sample_size_check, table_one
 from radiomics_vert.study.records import values_result
 
 Watch = Callable[[str], Progress | None]
@@ -35,6 +37,48 @@ def describe(dataset: Dataset, confidence: float, outer_folds: int) -> list[Resu
         association,
         values_result(dataset, association),
     ]
+
+
+def examine(
+    dataset: Dataset,
+    association: Result,
+    info: pd.DataFrame | None,
+    adjust_features: int,
+    n_jobs: int,
+    watch: Watch = unwatched,
+) -> list[Result]:
+    """Return what else could explain the differences: adjusted associations, confounding, sample size.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        The vertebrae.
+    association : Result
+        What :func:`describe` found; its smallest p values choose the features to adjust.
+    info : DataFrame, optional
+        Acquisition facts per vertebra.
+    adjust_features : int
+        How many features to adjust.
+    n_jobs : int
+        Parallel workers.
+    watch : callable, optional
+        Makes a progress callback for each piece of work.
+    """
+    results = [audit_confounding(dataset, info)]
+    features = association.frame("features").dropna(subset=["p_value"])
+    chosen = list(features.sort_values("p_value", kind="stable")["feature"].head(adjust_features))
+    if chosen and dataset.covariates.shape[1]:
+        progress = watch("adjusting for covariates")
+        results.append(adjust(dataset, features=chosen, n_jobs=n_jobs, progress=progress))
+    counts = dataset.counts()
+    check = sample_size_check(
+        len(dataset),
+        counts[dataset.positive],
+        dataset.X.shape[1],
+        vertebrae_per_patient=len(dataset) / dataset.n_subjects,
+        icc=1.0,  # the cautious end: all fractures of a patient have one cause
+    )
+    return [*results, check]
 
 
 def validate_models(

@@ -112,8 +112,9 @@ def load_study(path: str | Path, output: Path | None = None) -> Study:
 
 
 CHECKS = ("checks_extraction", "checks_dataset", "checks_validation")
-ANALYSES = ("table_one", "association", "values", "validation")
-KINDS = ("study", "cohort", "flow", *CHECKS, "extraction", *ANALYSES, "provenance")
+ANALYSES = ("table_one", "reliability", "association", "values", "adjusted", "confounding")
+MODELS = ("sample_size_check", "validation")
+KINDS = ("study", "cohort", "flow", *CHECKS, "extraction", *ANALYSES, *MODELS, "provenance")
 
 
 def load_results(folder: Path) -> list[Result]:

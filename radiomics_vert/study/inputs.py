@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from radiomics_vert.checks import Finding, check_cohort, check_dataset
 from radiomics_vert.cohort import Cohort, read_cohort
 from radiomics_vert.dataset import DERIVED_COVARIATES, Dataset, preview
@@ -113,6 +115,19 @@ def read_inputs(study: Study, n_jobs: int, watch: Watch) -> Inputs:
     measured = cohort if study.settings.extraction.vertebrae == "all" else cohort.labelled()
     expected, unusable = _expected(study, measured)
     return Inputs(cohort, measured, parameters, expected, unusable)
+
+
+def random_sample(cohort: Cohort, size: int, seed: int) -> Cohort:
+    """Return so many cases of each sequence, drawn at random without replacement.
+
+    The draw depends on the seed and the case ids only.
+    """
+    chosen: set[str] = set()
+    for sequence in dict.fromkeys(case.scan.sequence for case in cohort.cases):
+        names = sorted(case.case_id for case in cohort.cases if case.scan.sequence == sequence)
+        rng = np.random.default_rng([seed, *sequence.encode()])
+        chosen.update(rng.choice(names, size=min(size, len(names)), replace=False).tolist())
+    return cohort.only(chosen)
 
 
 def _cohort(study: Study, n_jobs: int, watch: Watch) -> Cohort:

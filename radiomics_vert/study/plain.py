@@ -12,7 +12,7 @@ from radiomics_vert.modeling import ModelSpec, ValidationSpec
 from radiomics_vert.provenance import git_state
 from radiomics_vert.results import Result
 from radiomics_vert.storage import digest
-from radiomics_vert.study.analysis import Watch, describe, unwatched, validate_models
+from radiomics_vert.study.analysis import Watch, describe, examine, unwatched, validate_models
 from radiomics_vert.study.folder import RECORDS
 from radiomics_vert.study.records import flow_result, provenance_result
 
@@ -74,7 +74,14 @@ class TableStudy:
 
 
 def analyze_table(
-    study: TableStudy, *, confidence: float = 0.95, fdr: float = 0.05, seed: int = 2026
+    study: TableStudy,
+    *,
+    confidence: float = 0.95,
+    fdr: float = 0.05,
+    seed: int = 2026,
+    adjust_features: int = 30,
+    n_jobs: int = 1,
+    watch: Watch = unwatched,
 ) -> list[Result]:
     """Compare the classes, feature by feature; write the tables.
 
@@ -88,13 +95,25 @@ def analyze_table(
         False discovery rate at which a feature is called different.
     seed : int, default 2026
         Recorded for the validation that may follow.
+    adjust_features : int, default 30
+        How many features are also tested adjusted for the covariates.
+    n_jobs : int, default 1
+        Parallel workers.
+    watch : callable, optional
+        Makes a progress callback for each piece of work.
 
     Returns
     -------
     list of Result
     """
     dataset = study.dataset()
-    results = [*_frame_results(study, dataset, confidence, fdr, seed), *describe(dataset, confidence, 5)]
+    described = describe(dataset, confidence, 5)
+    association = next(result for result in described if result.kind == "association")
+    results = [
+        *_frame_results(study, dataset, confidence, fdr, seed),
+        *described,
+        *examine(dataset, association, None, adjust_features, n_jobs, watch),
+    ]
     for result in results:
         result.save(study.records)
     return results

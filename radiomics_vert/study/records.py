@@ -6,12 +6,15 @@ import pandas as pd
 
 from radiomics_vert.cohort import Cohort
 from radiomics_vert.config import StudySettings
-from radiomics_vert.dataset import Dataset, parse_feature
-from radiomics_vert.extraction import ExtractionParams, FeatureTable
+from radiomics_vert.dataset import Dataset, parse_feature, unit_ids
+from radiomics_vert.dataset.naming import SEQUENCE_SEPARATOR
+from radiomics_vert.extraction import IDENTITY, ExtractionParams, FeatureTable
 from radiomics_vert.provenance import versions
 from radiomics_vert.results import Result
+from radiomics_vert.storage import blanks_filled
 
 TOP_FEATURES = 6
+CORRELATED_FEATURES = 30
 DIGEST_LENGTH = 64
 
 
@@ -76,11 +79,54 @@ def cohort_result(cohort: Cohort, measured: Cohort) -> Result:
     }
     tables = {
         "counts": pd.DataFrame([counts]),
+        "acquisition": _acquisition(measured),
         "refused": refused,
         "unmatched": cohort.unmatched_clinical.reset_index(drop=True),
         "unlabelled": pd.DataFrame({"case_id": list(cohort.unlabelled)}),
     }
     return Result("cohort", tables, {"manifest_digest": cohort.manifest_digest})
+
+
+def _acquisition(measured: Cohort) -> pd.DataFrame:
+    """Return the further columns of the image table for each case."""
+    return pd.DataFrame(
+        [{**case.identity(), **case.scan.facts} for case in measured.cases], columns=_fact_columns(measured)
+    )
+
+
+def _fact_columns(cohort: Cohort) -> list[str]:
+    facts = dict.fromkeys(name for scan in cohort.scans for name in scan.facts)
+    return [*IDENTITY, *facts]
+
+
+def acquisition_info(cohort: Result, dataset: Dataset) -> pd.DataFrame:
+    """Return the acquisition facts of each vertebra under study, for the confounding audit.
+
+    Parameters
+    ----------
+    cohort : Result
+        What :func:`cohort_result` returned.
+    dataset : Dataset
+        Names the vertebrae.
+
+    Returns
+    -------
+    DataFrame
+        Indexed as the dataset; with several sequences the columns are prefixed (`CT__kvp`).
+    """
+    table = cohort.frame("acquisition")
+    text = list(IDENTITY[:-1])
+    table[text] = blanks_filled(table[text]).astype(str)
+    facts = [name for name in table.columns if name not in IDENTITY]
+    table.index = pd.Index(unit_ids(table))
+    by_sequence = dict(iter(table.groupby("sequence", sort=False)))
+    blocks = []
+    for sequence, rows in by_sequence.items():
+        block = rows.loc[~rows.index.duplicated(), facts].reindex(dataset.X.index)
+        prefix = f"{sequence!s}{SEQUENCE_SEPARATOR}" if len(by_sequence) > 1 else ""
+        blocks.append(block.add_prefix(prefix))
+    joined = pd.concat(blocks, axis="columns")
+    return joined[[name for name in joined if len(joined[name].dropna().unique()) > 1]]
 
 
 def extraction_result(table: FeatureTable, parameters: dict[str, ExtractionParams]) -> Result:
@@ -190,7 +236,14 @@ def values_result(dataset: Dataset, association: Result) -> Result:
             "value": long["value"].to_numpy(),
         }
     )
-    return Result("values", {"top": table})
+    return Result("values", {"top": table, "correlation": _correlation(dataset, list(ordered["feature"]))})
+
+
+def _correlation(dataset: Dataset, ordered: list[str]) -> pd.DataFrame:
+    """Return the rank correlations of the features that separate best, as pairs."""
+    best = dataset.X[ordered[:CORRELATED_FEATURES]]
+    table = best.corr("spearman").rename_axis(index="feature_a", columns=None).reset_index()
+    return table.melt("feature_a", var_name="feature_b", value_name="rho")
 
 
 def provenance_result(dataset: Dataset, settings_digest: str, git: str, seed: int) -> Result:

@@ -12,16 +12,18 @@ import pandas as pd
 from radiomics_vert.checks import Finding, check_cohort, check_features, check_validation, findings_result
 from radiomics_vert.cohort import Cohort, read_clinical
 from radiomics_vert.dataset import Dataset, merge
-from radiomics_vert.extraction import FeatureTable, extract
+from radiomics_vert.extraction import FeatureTable, extract, perturbed_features
 from radiomics_vert.modeling import ModelSpec, ValidationSpec
 from radiomics_vert.provenance import git_state, run_facts
 from radiomics_vert.reporting import build_report, summary_sentences, write_report
 from radiomics_vert.results import Result
+from radiomics_vert.statistics import reliability
 from radiomics_vert.storage import write_json
-from radiomics_vert.study.analysis import Watch, describe, renamed, unwatched, validate_models
+from radiomics_vert.study.analysis import Watch, describe, examine, renamed, unwatched, validate_models
 from radiomics_vert.study.folder import Study, load_results
-from radiomics_vert.study.inputs import Inputs, read_inputs
+from radiomics_vert.study.inputs import Inputs, random_sample, read_inputs
 from radiomics_vert.study.records import (
+    acquisition_info,
     cohort_result,
     extraction_result,
     flow_result,
@@ -81,6 +83,7 @@ class Run:
         renamed(findings_result(findings), "checks_extraction").save(study.records)
         cohort_result(inputs.cohort, measured).save(study.records)
         extraction_result(table, parameters).save(study.records)
+        self._perturb(inputs)
         self.facts["extraction"] = dict(table.provenance.run)
         self._done("extract", started)
         return table
@@ -97,10 +100,20 @@ class Run:
         dataset, study = self.dataset(), self.study
         cohort = Result.load(study.records, "cohort")
         flow = flow_result(dataset, cohort, study.load_features())
+        association = study.settings.association
+        described = describe(dataset, association.confidence, study.settings.validation.outer_folds)
         results = [
             study_result(study.settings, dataset),
             flow,
-            *describe(dataset, study.settings.association.confidence, study.settings.validation.outer_folds),
+            *described,
+            *examine(
+                dataset,
+                next(result for result in described if result.kind == "association"),
+                acquisition_info(cohort, dataset),
+                association.adjust_features,
+                self.n_jobs,
+                self.watch,
+            ),
             provenance_result(
                 dataset, study.settings_digest, git_state(study.folder), study.settings.validation.seed
             ),
@@ -146,6 +159,24 @@ class Run:
 
     def _inputs(self) -> Inputs:
         return read_inputs(self.study, self.n_jobs, self.watch)
+
+    def _perturb(self, inputs: Inputs) -> None:
+        """Measure a sample of the vertebrae again on changed masks; write how well features agree."""
+        settings = self.study.settings.reliability
+        if not settings.perturbations:
+            return
+        table = perturbed_features(
+            random_sample(inputs.measured, settings.sample, settings.seed),
+            inputs.parameters,
+            perturbations=("original", *settings.perturbations),
+            n_jobs=self.n_jobs,
+            seed=settings.seed,
+            progress=self.watch("measuring on changed masks"),
+        )
+        result = reliability(
+            table, by="perturbation", form=settings.form, threshold=settings.threshold, seed=settings.seed
+        )
+        result.save(self.study.records)
 
     def _done(self, stage: str, started: float) -> None:
         seconds = round(time.perf_counter() - started, 1)

@@ -29,7 +29,8 @@ def test_every_stage_leaves_its_files(finished):
     kinds = {result.kind for result in load_results(output / "records")}
     assert kinds == {
         "study", "cohort", "flow", "checks_extraction", "checks_dataset", "checks_validation",
-        "extraction", "table_one", "association", "values", "validation", "provenance",
+        "extraction", "table_one", "association", "values", "adjusted", "confounding",
+        "sample_size_check", "validation", "provenance",
     }  # fmt: skip
     assert (output / "report.html").stat().st_size > 50_000
     assert "synthetic" in (output / "report.html").read_text("utf-8").lower()
