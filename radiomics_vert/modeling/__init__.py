@@ -1,7 +1,11 @@
 """Models and their honest validation: every learning step inside the folds, patients kept together."""
 
 from radiomics_vert.modeling.baselines import TAKIGAWA_SIGNS
+from radiomics_vert.modeling.bootstrap import optimism
+from radiomics_vert.modeling.comparison import compare
+from radiomics_vert.modeling.decision import at_prevalence
 from radiomics_vert.modeling.design import Design, make_design
+from radiomics_vert.modeling.explanation import explain
 from radiomics_vert.modeling.feature_sets import (
     Baseline,
     FeatureSet,
@@ -19,6 +23,7 @@ from radiomics_vert.modeling.models import (
     build_pipeline,
 )
 from radiomics_vert.modeling.preparation import CorrelationFilter, NearConstantFilter, ReliabilityFilter
+from radiomics_vert.modeling.probe import leakage_probe, permutation_test
 from radiomics_vert.modeling.repeats import repeated_measurements
 from radiomics_vert.modeling.rows import Rows, fit_pipeline, predict_pipeline
 from radiomics_vert.modeling.selection import (
@@ -29,6 +34,7 @@ from radiomics_vert.modeling.selection import (
 )
 from radiomics_vert.modeling.spec import ValidationSpec
 from radiomics_vert.modeling.splits import grouped_folds, require_grouped_split, site_folds
+from radiomics_vert.modeling.subgroup_auc import subgroups
 from radiomics_vert.modeling.validation import combine, cross_validate, cross_validate_many
 
 __all__ = [
@@ -50,19 +56,26 @@ __all__ = [
     "StabilitySelector",
     "UnivariateSelector",
     "ValidationSpec",
+    "at_prevalence",
     "baseline_sets",
     "build_pipeline",
     "combine",
+    "compare",
     "cross_validate",
     "cross_validate_many",
+    "explain",
     "feature_sets",
     "fit_pipeline",
     "grouped_folds",
+    "leakage_probe",
     "make_design",
     "negative_control",
+    "optimism",
+    "permutation_test",
     "predict_pipeline",
     "repeated_measurements",
     "require_grouped_split",
     "site_folds",
+    "subgroups",
     "validate_baselines",
 ]

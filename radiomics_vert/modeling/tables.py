@@ -158,7 +158,8 @@ def _metrics(repeats: Sequence[Predictions], validation: ValidationSpec) -> pd.D
     rows = []
     for name in METRICS:
         estimate, n_defined = median_estimate([one[name] for one in found])
-        rows.append({"metric": name, **estimate._asdict(), "note": _note(name, n_defined, validation)})
+        note = _note(name, n_defined, len(repeats), validation)
+        rows.append({"metric": name, **estimate._asdict(), "note": note})
     return pd.DataFrame(rows)
 
 
@@ -173,7 +174,7 @@ def _patients(repeats: Sequence[Predictions], validation: ValidationSpec) -> pd.
     return pd.DataFrame(rows, columns=["rule", "metric", "estimate", "ci_low", "ci_high", "n"])
 
 
-def _note(name: str, n_defined: int, validation: ValidationSpec) -> str:
+def _note(name: str, n_defined: int, n_repeats: int, validation: ValidationSpec) -> str:
     parts = ["out-of-fold predictions pooled per repeat"]
     if name in ("sensitivity", "specificity", "ppv", "npv", "balanced_accuracy", "f1"):
         parts.append(validation.threshold_text())
@@ -181,8 +182,8 @@ def _note(name: str, n_defined: int, validation: ValidationSpec) -> str:
         rule = {"max": "highest", "mean": "mean"}[validation.patient_rule]
         parts.append(f"{rule} probability of a patient's vertebrae")
     parts.append(f"median of {n_defined} repeats")
-    if n_defined < validation.repeats:
-        parts.append(f"not defined in {validation.repeats - n_defined}")
+    if n_defined < n_repeats:
+        parts.append(f"not defined in {n_repeats - n_defined}")
     return "; ".join(parts)
 
 
@@ -210,8 +211,6 @@ def _folds(plan: Plan, outcomes: Sequence[FoldOutcome]) -> pd.DataFrame:
 
 def _fold_row(plan: Plan, outcome: FoldOutcome) -> dict[str, object]:
     train, test = outcome.task.train, outcome.task.test
-    positive = plan.y[test] == 1
-    wins = np.subtract.outer(outcome.probability[positive], outcome.probability[~positive])
     return {
         "repeat": outcome.task.repeat,
         "fold": outcome.task.fold,
@@ -223,23 +222,34 @@ def _fold_row(plan: Plan, outcome: FoldOutcome) -> dict[str, object]:
         "threshold": outcome.threshold,
         "n_selected": int((outcome.coefficients != 0).sum()),
         "inner_score": outcome.inner_score,
-        "auc": float(np.mean((wins > 0) + 0.5 * (wins == 0))),
+        "auc": _fold_auc(plan.y[test] == 1, outcome.probability),
         "convergence_warnings": outcome.convergence_warnings,
     }
 
 
+def _fold_auc(positive: NDArray[np.bool_], probability: NDArray[np.float64]) -> float:
+    """AUC of one fold; NaN where a class is missing, as may be with one site left out."""
+    wins = np.subtract.outer(probability[positive], probability[~positive])
+    return float(np.mean((wins > 0) + 0.5 * (wins == 0))) if wins.size else float("nan")
+
+
 def _selection(outcomes: Sequence[FoldOutcome]) -> pd.DataFrame:
-    """Return how often, how strongly and with how constant a sign each feature is in the model."""
-    table = pd.concat([outcome.coefficients for outcome in outcomes], axis=1).fillna(0.0)
-    used = table[(table != 0).any(axis=1)]
-    count = (used != 0).sum(axis=1)
-    same_sign = np.maximum((used > 0).sum(axis=1), (used < 0).sum(axis=1))
+    """Return how often, how strongly and with how constant a sign each feature is in the model.
+
+    A feature is in the model when its coefficient is not zero, or, in a model without coefficients,
+    when it reaches the model; strength and sign are then missing.
+    """
+    table = pd.concat([outcome.coefficients for outcome in outcomes], axis=1)
+    present = pd.concat([outcome.coefficients != 0 for outcome in outcomes], axis=1).eq(True)
+    used = present.any(axis=1)
+    table, count = table[used], present[used].sum(axis=1)
+    signs = pd.concat([(table > 0).sum(axis=1), (table < 0).sum(axis=1)], axis=1).max(axis=1)
     found = pd.DataFrame(
         {
-            "feature": used.index.astype(str),
+            "feature": table.index.astype(str),
             "frequency": (count / len(outcomes)).to_numpy(),
-            "mean_coefficient": (used.sum(axis=1) / count).to_numpy(),
-            "sign_consistency": (same_sign / count).to_numpy(),
+            "mean_coefficient": (table.sum(axis=1, min_count=1) / count).to_numpy(),
+            "sign_consistency": (signs / count).where(signs > 0).to_numpy(),
         }
     )
     return found.sort_values(["frequency", "feature"], ascending=[False, True], kind="stable").reset_index(
