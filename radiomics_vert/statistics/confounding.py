@@ -24,7 +24,6 @@ from radiomics_vert.statistics.features import (
     name_columns,
     volume_correlation,
 )
-from radiomics_vert.storage import blanks_filled
 
 VARIABLE_COLUMNS = (
     *("variable", "kind", "n", "n_subjects", "levels", "measure", "estimate", "ci_low", "ci_high"),
@@ -139,6 +138,7 @@ def _variables(
             "n": int(known.sum()),
             "n_subjects": len(np.unique(patients[known])),
             "levels": int(values.nunique()),
+            **dict.fromkeys(("measure", "largest_category", "remark"), ""),
         }
         obstacle = _untestable(head, positive[known], patients[known])
         if obstacle:
@@ -203,13 +203,10 @@ def _text(value: object) -> str:
 def _judged(table: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
     numeric = [name for name in VARIABLE_COLUMNS[6:14] if name != "largest_category"]
     table = table.astype(dict.fromkeys(numeric, "float64"))
-    text = ["largest_category", "measure", "remark"]
-    table[text] = blanks_filled(table[text])
     table["p_adjusted"] = benjamini_hochberg(table["p_value"])
     table["flagged"] = table["p_adjusted"] < SIGNIFICANCE
     large = table["standardized_difference"].abs() > IMBALANCE
-    remark = table["remark"]
-    remark = remark.mask(
+    remark = table["remark"].mask(
         table["flagged"],
         f"differs between {dataset.positive} and {dataset.negative}: a feature that depends on it "
         "separates them without the disease; adjust for it or match",

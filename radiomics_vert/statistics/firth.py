@@ -15,7 +15,7 @@ from radiomics_vert.roc.clusters import Bools, Floats
 
 _ITERATIONS = 200
 _LONGEST_STEP = 5.0  # on the logit scale: a longer Newton step overshoots where data are separated
-_TOLERANCE = 1e-12  # expected gain of the penalised log-likelihood by the next step
+_TOLERANCE = 1e-16  # expected gain of the penalised log-likelihood by the next step
 _FARTHEST = 60.0  # log odds; a limit beyond it is no limit
 
 
@@ -93,20 +93,10 @@ def firth_logistic(
     if not best.converged:
         return FirthEstimate(*[np.nan] * 6)
     error = float(np.sqrt(model.covariance(best.params)[column, column]))
-    others = everything.copy()
-    others[column] = False
-
-    def loss(value: float) -> float:
-        """Twice the fall of the penalised log-likelihood with the coefficient held at `value`."""
-        start = best.params.copy()
-        start[column] = value
-        held = model.maximise(start, others)
-        return 2 * (best.likelihood - held.likelihood) if held.converged else np.nan
-
     estimate = float(best.params[column])
     drop = float(chi2.ppf(confidence, 1))
-    low, high = (_limit(loss, estimate, sign * error, drop) for sign in (-1, 1))
-    ratio = loss(0.0)
+    low, high = (_limit(_Profile(model, column, best), estimate, sign * error, drop) for sign in (-1, 1))
+    ratio = _Profile(model, column, best)(0.0)
     root = float(np.sign(estimate) * np.sqrt(max(ratio, 0.0)))
     return FirthEstimate(estimate, low, high, error, root, float(chi2.sf(ratio, 1)))
 
@@ -146,8 +136,12 @@ class _Penalised:
         information = (self.design * curvature[:, None]).T @ self.design
         leverage = curvature * np.einsum("ij,ji->i", self.design, np.linalg.solve(information, self.design.T))
         score = self.design.T @ (self.weights * (self.y - share) + leverage * (0.5 - share))
+        # The penalty acts as half a success and half a failure per unit of leverage, which add to the
+        # curvature; without them the steps of a small weighted sample overshoot and zigzag.
+        curvature = (self.weights + leverage) * share * expit(-linear)
+        columns = self.design[:, free]
         step = np.zeros_like(params)
-        step[free] = np.linalg.solve(information[np.ix_(free, free)], score[free])
+        step[free] = np.linalg.solve((columns * curvature[:, None]).T @ columns, score[free])
         return step, score[free]
 
     def maximise(self, start: Floats, free: Bools) -> _Maximum:
@@ -155,21 +149,17 @@ class _Penalised:
         params, value = start.copy(), self.likelihood(start)
         if not free.any():
             return _Maximum(params, value, bool(np.isfinite(value)))
-        for _ in range(_ITERATIONS):
-            if not np.isfinite(value):
-                break
-            try:
-                step, score = self.step(params, free)
-            except np.linalg.LinAlgError:
-                break
+        gain = np.inf
+        for _ in range(_ITERATIONS if np.isfinite(value) else 0):
+            step, score = self.step(params, free)
             gain = float(score @ step[free]) / 2
             if gain < _TOLERANCE:
                 return _Maximum(params, value, True)
             step *= min(1.0, _LONGEST_STEP / np.abs(step).max())
             params, value, moved = self._uphill(params, value, step)
             if not moved:  # the likelihood has no more digits to tell steps apart
-                return _Maximum(params, value, gain < np.sqrt(_TOLERANCE))
-        return _Maximum(params, value, False)
+                break
+        return _Maximum(params, value, bool(np.isfinite(value)) and gain < np.sqrt(_TOLERANCE))
 
     def _uphill(self, params: Floats, value: float, step: Floats) -> tuple[Floats, float, bool]:
         for _ in range(30):
@@ -178,6 +168,32 @@ class _Penalised:
                 return params + step, trial, True
             step = step / 2
         return params, value, False
+
+
+@dataclass
+class _Profile:
+    """Twice the fall of the penalised likelihood with one coefficient held; follows a path."""
+
+    model: _Penalised
+    column: int
+    best: _Maximum
+
+    def __post_init__(self) -> None:
+        self.last = self.best.params
+
+    def __call__(self, value: float) -> float:
+        """Return the loss at `value`; NaN where the other coefficients find no maximum."""
+        covariance = self.model.covariance(self.last)[:, self.column]
+        # The others move along with the held one: the last maximum alone can lie far from the next.
+        start = self.last + covariance / covariance[self.column] * (value - self.last[self.column])
+        start[self.column] = value
+        if not np.isfinite(self.model.likelihood(start)):
+            return np.nan
+        held = self.model.maximise(start, np.arange(len(start)) != self.column)
+        if not held.converged:
+            return np.nan
+        self.last = held.params
+        return 2 * (self.best.likelihood - held.likelihood)
 
 
 def _limit(loss: Callable[[float], float], estimate: float, step: float, drop: float) -> float:

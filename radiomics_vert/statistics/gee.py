@@ -17,6 +17,7 @@ from radiomics_vert.roc.clusters import Floats
 
 CORRELATIONS = ("exchangeable", "independence")
 _ITERATIONS = 100
+_CERTAIN = 30.0  # log odds; a vertebra fitted beyond it has no variance left to weigh it by
 
 
 class GeeFit(NamedTuple):
@@ -65,8 +66,8 @@ def fit_gee(
     Returns
     -------
     GeeFit or None
-        None where the equations have no solution: no convergence, or a working correlation that no
-        set of vertebrae can have.
+        None where the equations have no solution: no convergence, fitted shares of 0 or 1, or a
+        working correlation that no set of vertebrae can have.
 
     References
     ----------
@@ -92,6 +93,8 @@ def fit_gee(
     if fit is None or not fit.converged or not _possible(rho, patients):
         return None
     params = np.asarray(fit.params, dtype=np.float64)
+    if np.abs(design @ params).max() > _CERTAIN:
+        return None
     return GeeFit(params, *_covariances(design, y, patients, params, rho), rho)
 
 
