@@ -264,10 +264,16 @@ def _with_limits(squares: MeanSquares, form: str, confidence: float) -> IccEstim
                 )
             )
         if form.endswith(",k)"):
-            low, high = (limit * k / (1 + limit * (k - 1)) for limit in (low, high))
+            low, high = (_of_the_mean(limit, k) for limit in (low, high))
     perfect = estimate == 1.0
     low, high = (np.where(perfect, 1.0, np.where(np.isnan(estimate), np.nan, x)) for x in (low, high))
     return IccEstimate(estimate, low, high, statistic, np.where(perfect, 0.0, p_value))
+
+
+def _of_the_mean(limit: Floats, k: int) -> Floats:
+    """Step a limit up from one measurement to the mean of k; below -1 / (k - 1) there is no mean form."""
+    divisor = 1 + limit * (k - 1)
+    return np.asarray(np.where(divisor > 0, limit * k / divisor, -np.inf))
 
 
 def _limits_of_agreement(squares: MeanSquares, confidence: float) -> tuple[Floats, Floats]:
