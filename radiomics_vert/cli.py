@@ -141,6 +141,9 @@ def validate(
     covariate: Covariates = None,
     drop: Drop = None,
     output: Output = None,
+    model: Annotated[
+        list[str] | None, typer.Option("--model", help="Model (with --features); may be repeated.")
+    ] = None,
     repeats: Annotated[int, typer.Option(help="Repetitions (with --features).")] = 10,
     outer_folds: Annotated[int, typer.Option(help="Outer folds (with --features).")] = 5,
     inner_folds: Annotated[int, typer.Option(help="Inner folds (with --features).")] = 5,
@@ -157,7 +160,13 @@ def validate(
     table = _table(features, outcome, positive, negative, group, level, covariate, drop, output)
     spec = ValidationSpec(outer_folds=outer_folds, inner_folds=inner_folds, repeats=repeats, seed=seed)
     with _progress(quiet) as bars:
-        validate_table(table, spec, n_jobs=-1 if workers is None else workers, watch=bars.watch)
+        validate_table(
+            table,
+            spec,
+            model or ("elastic_net",),
+            n_jobs=-1 if workers is None else workers,
+            watch=bars.watch,
+        )
     _print_results(table.records, "validation_metrics.csv")
 
 

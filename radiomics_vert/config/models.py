@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+ModelName = Literal["elastic_net", "linear_svm", "rbf_svm", "random_forest", "hist_gradient_boosting"]
 Probability = Annotated[float, Field(gt=0.0, lt=1.0)]
 
 
@@ -101,8 +102,25 @@ class ReliabilitySettings(Strict):
 class ValidationSettings(Strict):
     """How the models are validated."""
 
-    models: list[Literal["elastic_net"]] = Field(
-        ["elastic_net"], min_length=1, description="Models to validate."
+    models: list[ModelName] = Field(
+        ["elastic_net"],
+        min_length=1,
+        description="Models to validate; the report tells about the first, the others stand beside it.",
+    )
+    selection: Literal["univariate", "mrmr", "stability", "l1"] = Field(
+        "univariate", description="How features are ranked inside the training folds."
+    )
+    harmonise: Literal["none", "combat"] = Field(
+        "none", description="Remove differences between sites inside the training folds (ComBat)."
+    )
+    harmonise_covariates: list[str] = Field(
+        [], description="Covariates whose differences ComBat must not remove; the outcome is refused."
+    )
+    scheme: Literal["repeated_kfold", "leave_one_site_out"] = Field(
+        "repeated_kfold", description="Outer folds: patients at random, or each site in turn."
+    )
+    scoring: Literal["log_loss", "auc"] = Field(
+        "log_loss", description="By what the inner folds choose hyper-parameters."
     )
     repeats: int = Field(10, ge=1, description="Repetitions of the outer cross-validation.")
     outer_folds: int = Field(5, ge=2, description="Outer folds, by patient.")
@@ -132,6 +150,46 @@ class ValidationSettings(Strict):
                 f"a split by {value} is refused: vertebrae of one patient resemble each other, so a model "
                 "tested on a patient it has seen looks better than it is"
             )
+        return value
+
+
+class AssessmentSettings(Strict):
+    """What is asked of the models beside their validation."""
+
+    baselines: bool = Field(
+        True, description="Validate the simple rules that a model must beat: best feature, volume, published."
+    )
+    explanation: bool = Field(True, description="Importance of the features of the first model.")
+    probes: int = Field(
+        3,
+        ge=0,
+        description="Runs of the leakage probe with permuted labels and with noise; 0 for none, else 2 or "
+        "more; 10 for a narrow interval.",
+    )
+    optimism_samples: int = Field(
+        0, ge=0, description="Bootstrap samples of patients for optimism and instability; 200 to report."
+    )
+    permutations: int = Field(
+        0, ge=0, description="Permutations of the labels between patients; 200 to report a p value."
+    )
+    subgroups: list[str] = Field(
+        ["level_region", "genant_grade", "sex", "age", "site"],
+        description="Variables in whose groups the AUC is given, where the study has them.",
+    )
+    prevalence: list[Probability] = Field(
+        [], description="Shares of positive vertebrae at which predictive values are given."
+    )
+    negative_control: bool = Field(
+        False,
+        description="Validate the same models on the unfractured vertebrae of the same patients; needs "
+        "extraction.vertebrae: all.",
+    )
+
+    @field_validator("probes")
+    @classmethod
+    def _none_or_several(cls, value: int) -> int:
+        if value == 1:
+            raise ValueError("one run has no spread; use 0 or at least 2")
         return value
 
 
@@ -178,10 +236,21 @@ class StudySettings(Strict):
     validation: ValidationSettings = Field(
         default_factory=ValidationSettings, description=ValidationSettings.__doc__
     )
+    assessment: AssessmentSettings = Field(
+        default_factory=AssessmentSettings, description=AssessmentSettings.__doc__
+    )
     output: str = Field("results", description="Folder for results and report, relative to the study folder.")
     execution: ExecutionSettings = Field(
         default_factory=ExecutionSettings, description=ExecutionSettings.__doc__
     )
+
+    @model_validator(mode="after")
+    def _reference_vertebrae_are_measured(self) -> StudySettings:
+        if self.assessment.negative_control and self.extraction.vertebrae != "all":
+            raise ValueError(
+                "assessment.negative_control needs the unfractured vertebrae: set extraction.vertebrae to all"
+            )
+        return self
 
     def results_part(self) -> dict[str, object]:
         """Return the settings that change results, as plain values: what is hashed."""

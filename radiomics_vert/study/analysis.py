@@ -8,7 +8,6 @@ import pandas as pd
 
 from radiomics_vert.checks import check_dataset, findings_result
 from radiomics_vert.dataset import Dataset
-from radiomics_vert.modeling import ModelSpec, ValidationSpec, combine, cross_validate
 from radiomics_vert.parallel import Progress
 from radiomics_vert.results import Result
 from radiomics_vert.statistics import adjust, associate, audit_confounding, sample_size_check, table_one
@@ -79,57 +78,3 @@ def examine(
         icc=1.0,  # the cautious end: all fractures of a patient have one cause
     )
     return [*results, check]
-
-
-def validate_models(
-    dataset: Dataset,
-    models: list[ModelSpec],
-    validation: ValidationSpec,
-    n_jobs: int,
-    watch: Watch = unwatched,
-) -> Result:
-    """Cross-validate every model on the features, the covariates alone, and both together.
-
-    The features must beat the covariates to be worth measuring; without covariates there is one
-    feature set.
-
-    Parameters
-    ----------
-    dataset : Dataset
-        Features, outcome, patients, covariates.
-    models : list of ModelSpec
-        Which models.
-    validation : ValidationSpec
-        Folds, repeats, rules.
-    n_jobs : int
-        Parallel workers.
-    watch : callable, optional
-        Makes a progress callback for each piece of work.
-
-    Returns
-    -------
-    Result
-        Kind `validation`, all feature sets and models stacked.
-    """
-    # The report tells about the model that was named first, not about the one that came out best.
-    primary = {"primary": ["features", models[0].name]}
-    sets: list[tuple[str, tuple[str, ...] | None, bool]] = [("features", None, False)]
-    if dataset.covariates.shape[1]:
-        sets += [("covariates", (), True), ("features + covariates", None, True)]
-    joined = combine(
-        [
-            cross_validate(
-                dataset,
-                model,
-                validation,
-                features=features,
-                feature_set=name,
-                with_covariates=with_covariates,
-                n_jobs=n_jobs,
-                progress=watch(f"validating {model.name}: {name}"),
-            )
-            for model in models
-            for name, features, with_covariates in sets
-        ]
-    )
-    return Result(joined.kind, joined.tables, {**joined.spec, **primary}, joined.provenance)

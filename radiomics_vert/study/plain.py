@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,9 +13,12 @@ from radiomics_vert.modeling import ModelSpec, ValidationSpec
 from radiomics_vert.provenance import git_state
 from radiomics_vert.results import Result
 from radiomics_vert.storage import digest
-from radiomics_vert.study.analysis import Watch, describe, examine, unwatched, validate_models
+from radiomics_vert.study.analysis import Watch, describe, examine, unwatched
 from radiomics_vert.study.folder import RECORDS
+from radiomics_vert.study.models import Assessment, ModelStage
 from radiomics_vert.study.records import flow_result, provenance_result
+
+QUICK = Assessment(probes=0)
 
 
 @dataclass(frozen=True)
@@ -120,8 +124,14 @@ def analyze_table(
 
 
 def validate_table(
-    study: TableStudy, validation: ValidationSpec, *, n_jobs: int = 1, watch: Watch = unwatched
-) -> Result:
+    study: TableStudy,
+    validation: ValidationSpec,
+    models: Sequence[str] = ("elastic_net",),
+    assessment: Assessment = QUICK,
+    *,
+    n_jobs: int = 1,
+    watch: Watch = unwatched,
+) -> list[Result]:
     """Cross-validate the models by patient; write the tables.
 
     Parameters
@@ -130,6 +140,10 @@ def validate_table(
         The table and the roles of its columns.
     validation : ValidationSpec
         Folds, repeats, seed, threshold.
+    models : sequence of str
+        Names of models; the report tells about the first.
+    assessment : Assessment
+        What is asked of the models beside their validation.
     n_jobs : int, default 1
         Parallel workers.
     watch : callable, optional
@@ -137,14 +151,16 @@ def validate_table(
 
     Returns
     -------
-    Result
+    list of Result
+        The validation first.
     """
     dataset = study.dataset()
-    result = validate_models(dataset, [ModelSpec("elastic_net")], validation, n_jobs, watch)
+    specs = [ModelSpec(name) for name in models]
+    results = ModelStage(dataset, specs, validation, assessment, n_jobs, watch).results()
     frame = _frame_results(study, dataset, validation.confidence, 0.05, validation.seed)
-    for part in (*frame, result):
+    for part in (*frame, *results):
         part.save(study.records)
-    return result
+    return results
 
 
 def _frame_results(

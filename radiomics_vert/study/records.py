@@ -6,7 +6,7 @@ import pandas as pd
 
 from radiomics_vert.cohort import Cohort
 from radiomics_vert.config import StudySettings
-from radiomics_vert.dataset import Dataset, parse_feature, unit_ids
+from radiomics_vert.dataset import Dataset, merge, parse_feature, unit_ids
 from radiomics_vert.dataset.naming import SEQUENCE_SEPARATOR
 from radiomics_vert.extraction import IDENTITY, ExtractionParams, FeatureTable
 from radiomics_vert.provenance import versions
@@ -217,6 +217,34 @@ def _step(step: str, unit: str, entered: int, left: int, reason: str) -> dict[st
 def _units_left(dataset: Dataset) -> int:
     """Count vertebrae that have features but no usable outcome."""
     return int((dataset.audit["code"].isin(["RV110", "RV403"]) & (dataset.audit["sequence"] == "")).sum())
+
+
+def reference_dataset(table: FeatureTable, dataset: Dataset, unlabelled: set[str]) -> Dataset:
+    """Return the unfractured vertebrae of the patients under study, with the class of their patient.
+
+    Patients with vertebrae of both classes are left out: their neighbours have no class.
+
+    Parameters
+    ----------
+    table : FeatureTable
+        Features of all vertebrae.
+    dataset : Dataset
+        The fractured vertebrae.
+    unlabelled : set of str
+        Case ids of the vertebrae without a clinical row of their own.
+    """
+    values = table.values[table.values["case_id"].isin(unlabelled)]
+    classes = dataset.y.groupby(dataset.groups).agg(["min", "max"])
+    pure = classes[classes["min"] == classes["max"]]["min"].map({0: dataset.negative, 1: dataset.positive})
+    clinical = pd.DataFrame({"subject_id": pure.index.astype(str), dataset.outcome: pure.to_numpy()})
+    kept = values[values["subject_id"].astype(str).isin(set(clinical["subject_id"]))]
+    return merge(
+        FeatureTable(kept, table.failures.iloc[:0], table.diagnostics, len(kept), table.provenance),
+        clinical,
+        outcome=dataset.outcome,
+        positive=dataset.positive,
+        negative=dataset.negative,
+    )
 
 
 def values_result(dataset: Dataset, association: Result) -> Result:

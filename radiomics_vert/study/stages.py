@@ -13,13 +13,13 @@ from radiomics_vert.checks import Finding, check_cohort, check_features, check_v
 from radiomics_vert.cohort import Cohort, read_clinical
 from radiomics_vert.dataset import Dataset, merge
 from radiomics_vert.extraction import FeatureTable, extract, perturbed_features
-from radiomics_vert.modeling import ModelSpec, ValidationSpec
 from radiomics_vert.provenance import git_state, run_facts
 from radiomics_vert.reporting import build_report, summary_sentences, write_report
 from radiomics_vert.results import Result
 from radiomics_vert.statistics import reliability
 from radiomics_vert.storage import write_json
-from radiomics_vert.study.analysis import Watch, describe, examine, renamed, unwatched, validate_models
+from radiomics_vert.study.analysis import Watch, describe, examine, renamed, unwatched
+from radiomics_vert.study.choices import model_stage
 from radiomics_vert.study.folder import Study, load_results
 from radiomics_vert.study.inputs import Inputs, random_sample, read_inputs
 from radiomics_vert.study.records import (
@@ -28,6 +28,7 @@ from radiomics_vert.study.records import (
     extraction_result,
     flow_result,
     provenance_result,
+    reference_dataset,
     study_result,
 )
 
@@ -123,26 +124,23 @@ class Run:
         self._done("analyze", started)
         return results
 
-    def validate(self) -> Result:
-        """Cross-validate the models by patient; write the tables."""
+    def validate(self) -> list[Result]:
+        """Validate the models by patient, compare, probe and explain them; write the tables."""
         started = time.perf_counter()
-        settings = self.study.settings.validation
-        specs = [ModelSpec(name) for name in settings.models]
-        validation = ValidationSpec(
-            outer_folds=settings.outer_folds,
-            inner_folds=settings.inner_folds,
-            repeats=settings.repeats,
-            seed=settings.seed,
-            confidence=self.study.settings.association.confidence,
-            threshold=settings.threshold,
-            target_sensitivity=settings.target_sensitivity,
-            patient_rule=settings.patient_rule,
-        )
-        result = validate_models(self.dataset(), specs, validation, self.n_jobs, self.watch)
-        result.save(self.study.records)
-        renamed(findings_result(check_validation(result)), "checks_validation").save(self.study.records)
+        stage = model_stage(self.study, self.dataset(), self.reference(), self.n_jobs, self.watch)
+        results = stage.results()
+        for result in results:
+            result.save(self.study.records)
+        renamed(findings_result(check_validation(results[0])), "checks_validation").save(self.study.records)
         self._done("validate", started)
-        return result
+        return results
+
+    def reference(self) -> Dataset | None:
+        """Return the unfractured vertebrae with the class of their patient, where the study asks for them."""
+        if not self.study.settings.assessment.negative_control:
+            return None
+        unlabelled = Result.load(self.study.records, "cohort").frame("unlabelled")["case_id"]
+        return reference_dataset(self.study.load_features(), self.dataset(), set(unlabelled))
 
     def report(self) -> Path:
         """Build the report from the result tables; nothing is computed again."""

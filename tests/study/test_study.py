@@ -30,7 +30,8 @@ def test_every_stage_leaves_its_files(finished):
     assert kinds == {
         "study", "cohort", "flow", "checks_extraction", "checks_dataset", "checks_validation",
         "extraction", "table_one", "association", "values", "adjusted", "confounding",
-        "sample_size_check", "validation", "provenance",
+        "sample_size_check", "validation", "comparison", "subgroups", "explanation", "leakage_probe",
+        "provenance",
     }  # fmt: skip
     assert (output / "report.html").stat().st_size > 50_000
     assert "synthetic" in (output / "report.html").read_text("utf-8").lower()
@@ -55,14 +56,14 @@ def test_the_flow_loses_nobody(finished):
 def test_sentences_carry_the_numbers_of_the_tables(finished):
     sentences = result_sentences(finished.study.records)
     metrics = Result.load(finished.study.records, "validation").frame()
-    auc = metrics[(metrics["metric"] == "auc") & (metrics["feature_set"] == "features")]["estimate"].item()
+    auc = metrics[(metrics["metric"] == "auc") & (metrics["feature_set"] == "texture")]["estimate"].item()
     assert len(sentences) == 3
     assert f"{auc:.2f}" in " ".join(sentences)
 
 
 def test_covariates_are_a_model_of_their_own(finished):
     metrics = Result.load(finished.study.records, "validation").frame()
-    assert set(metrics["feature_set"]) == {"features", "covariates", "features + covariates"}
+    assert set(metrics["feature_set"]) == {"texture", "covariates", "combined", "best single feature"}
 
 
 def test_provenance_separates_the_run_from_the_result(finished):
@@ -152,3 +153,28 @@ def test_nothing_to_measure_stops_before_long_work(small_study):
     assert error.value.problems[0].code == "RV408"
     assert "14 scans refused" in error.value.problems[0].found
     assert len(error.value.problems) > 1
+
+
+def test_reference_vertebrae_are_a_negative_control(small_study):
+    edit(small_study / "study.yaml", "{CT: small.yaml}", "{CT: small.yaml}\n  vertebrae: all")
+    with (small_study / "study.yaml").open("a") as stream:
+        stream.write("assessment: {negative_control: true, probes: 0, baselines: false, explanation: false}\n")
+    run = Run(load_study(small_study))
+    run.extract()
+    run.analyze()
+    control = {result.kind: result for result in run.validate()}["negative_control"]
+    used = control.frame("predictions")
+    fractured = pd.read_csv(small_study / "cohort" / "clinical.csv")
+    assert not set(used["unit"]) & set(fractured["subject_id"] + "_" + fractured["level"])
+    assert set(used["subject_id"]) <= set(fractured["subject_id"])
+
+
+def test_reliability_is_measured_on_changed_masks(small_study):
+    with (small_study / "study.yaml").open("a") as stream:
+        stream.write("reliability: {perturbations: [shrink1, shift+0.5], sample: 5}\n")
+    run = Run(load_study(small_study))
+    run.extract()
+    features = Result.load(run.study.records, "reliability").frame("features")
+    assert set(features["n_targets"]) == {5}
+    assert set(features["n_measurements"]) == {3}
+    assert features["estimate"].max() <= 1
