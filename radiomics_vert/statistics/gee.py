@@ -11,7 +11,7 @@ import statsmodels.api as sm
 from numpy.typing import NDArray
 from scipy.optimize import linprog
 from scipy.special import expit
-from statsmodels.genmod.cov_struct import Exchangeable, Independence
+from statsmodels.genmod.cov_struct import Exchangeable
 
 from radiomics_vert.roc.clusters import Floats
 
@@ -83,12 +83,15 @@ def fit_gee(
     >>> round(float(np.exp(fit.params[1])), 3)
     9.0
     """
-    structure = Exchangeable() if correlation == "exchangeable" else Independence()
-    model = sm.GEE(y, design, groups=patients, family=sm.families.Binomial(), cov_struct=structure)
+    structure, family = Exchangeable(), sm.families.Binomial()
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         # Failure is read from `converged`; statsmodels announces it by several kinds of warning.
         warnings.simplefilter("ignore")
-        fit = model.fit(maxiter=_ITERATIONS, ddof_scale=0, cov_type="naive")
+        if correlation == "exchangeable":
+            model = sm.GEE(y, design, groups=patients, family=family, cov_struct=structure)
+            fit = model.fit(maxiter=_ITERATIONS, ddof_scale=0, cov_type="naive")
+        else:  # with independence the equations are those of ordinary logistic regression
+            fit = sm.GLM(y, design, family=family).fit(maxiter=_ITERATIONS, tol=1e-12)
     rho = float(structure.dep_params) if correlation == "exchangeable" else 0.0
     if fit is None or not fit.converged or not _possible(rho, patients):
         return None

@@ -278,7 +278,7 @@ def test_a_hundred_features_take_seconds(make_dataset, simulate):
 @pytest.mark.slow
 @pytest.mark.parametrize("mixed_within", [False, True])
 def test_type_one_error_with_thirty_patients(make_dataset, simulate, mixed_within):
-    """2 000 tests of noise at 5 %, two covariates; the plain sandwich would reject 6 to 7 %."""
+    """2 000 tests of noise at 5 %, two covariates; the plain sandwich rejects up to 6.2 %."""
     rng = np.random.default_rng(20260201)
     rejected = {"gee": [], "mixed": []}
     for _ in range(200):
