@@ -212,12 +212,12 @@ def _resized(mask: Mask, across: int, steps: int, *, grow: bool) -> Mask:
 
 
 def _rotated(mask: Mask, degrees: float, spacing: NDArray[np.float64], across: int) -> Mask:
-    """Turn about the centroid, in millimetres, so that oblong voxels keep right angles."""
+    """Turn about the centroid, x towards y (or the later axis of the plane), in millimetres."""
     first, second = (axis for axis in range(3) if axis != across)
     cosine, sine = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
     turn = np.eye(3)
     turn[first, first] = turn[second, second] = cosine
-    turn[first, second], turn[second, first] = -sine, sine
+    turn[first, second], turn[second, first] = sine, -sine
     # From a voxel of the result to where it came from: the turn backwards.
     back = np.diag(1 / spacing) @ turn.T @ np.diag(spacing)
     centre = np.array(ndimage.center_of_mass(mask))

@@ -103,14 +103,24 @@ def test_a_quarter_turn_swaps_the_sides_in_the_plane():
     turned = perturb(before, "rotate+90", CASES, axis=2).array() == 5
     z, y, x = (axis.stop - axis.start for axis in ndimage.find_objects(turned.astype(int))[0])
     assert (z, y, x) == (4, 4, 14)
-    # Unequal sides make the direction visible: a wedge turns from x towards y.
-    wedge = np.zeros((3, 31, 31), np.uint8)
-    wedge[1, 15, 15:28] = wedge[1, 14:17, 15:18] = 5
-    flat = LabelMap(sitk.GetImageFromArray(wedge))
-    right = perturb(flat, "rotate+90", CASES, axis=2).array() == 5
-    left = perturb(flat, "rotate-90", CASES, axis=2).array() == 5
-    assert right.sum() == left.sum()
-    assert not np.array_equal(right, left)
+
+
+@pytest.mark.parametrize(("axis", "before", "after"), [(2, 2, 1), (1, 2, 0), (0, 1, 0)])
+def test_a_positive_angle_turns_x_towards_y_and_y_towards_z(axis: int, before: int, after: int):
+    # A hammer: a handle along one axis (in the order z, y, x) and a head at its upper end.
+    array = np.zeros((31, 31, 31), np.uint8)
+    handle: list[int | slice] = [slice(14, 17)] * 3
+    handle[before] = slice(8, 25)
+    head: list[int | slice] = [slice(12, 19)] * 3
+    head[before] = slice(19, 26)
+    array[tuple(handle)] = array[tuple(head)] = 5
+    flat = LabelMap(sitk.GetImageFromArray(array))
+    centre = np.array(ndimage.center_of_mass(array))
+    turned = np.argwhere(perturb(flat, "rotate+90", CASES, axis=axis).array() == 5) - centre
+    # The heavy head stays near the centroid, now on the upper side of the other axis.
+    assert 4 < turned[:, after].max() < 8
+    assert -13 < turned[:, after].min() < -10
+    assert np.abs(turned[:, before]).max() < 4
 
 
 def test_two_degrees_move_the_rim_and_turning_back_restores_the_body():
@@ -175,6 +185,16 @@ def test_neighbours_and_other_labels_keep_their_voxels(name: str):
     assert not (after[before == 5] == 9).any()
     assert (after != before).any()
     assert np.array_equal(sitk.GetArrayFromImage(volume), before)
+
+
+def test_a_gap_that_two_labels_grow_into_goes_to_the_first():
+    array = np.zeros((3, 12, 13), np.uint8)
+    array[:, 2:5, 3:10] = 9
+    array[:, 6:9, 3:10] = 5
+    after = perturb(LabelMap(sitk.GetImageFromArray(array)), "grow1", CASES).array()
+    assert (after[:, 5, 3:10] == 5).all()
+    assert (after == 5).sum() == 3 * (21 + 2 * 7 + 2 * 3)
+    assert (after == 9).sum() == 3 * (21 + 7 + 2 * 3)
 
 
 def test_a_thin_label_vanishes_and_an_absent_one_is_passed_over():

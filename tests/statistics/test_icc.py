@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from radiomics_vert.errors import AnalysisError
 from radiomics_vert.statistics.icc import FORMS, icc, icc_bootstrap, icc_estimate, mean_squares
@@ -112,6 +113,18 @@ def test_the_bootstrap_over_patients_covers_where_the_f_interval_does_not():
     by_vertebra = ((found.ci_low < 0.8) & (found.ci_high > 0.8)).mean()
     assert by_patient > 0.91
     assert by_vertebra < 0.88
+
+
+def test_bootstrap_limits_equal_those_of_scipy():
+    def coefficient(rows: np.ndarray) -> float:
+        return float(icc_estimate(mean_squares(MADE[rows][:, :, None]), "ICC(2,1)")[0])
+
+    ours = icc_bootstrap(MADE[:, :, None], np.arange(12), "ICC(2,1)", n_bootstrap=20000)
+    rng = np.random.default_rng(0)
+    theirs = stats.bootstrap(
+        (np.arange(12),), coefficient, vectorized=False, n_resamples=3000, method="BCa", rng=rng
+    ).confidence_interval
+    assert [float(limit[0]) for limit in ours] == pytest.approx([theirs.low, theirs.high], abs=0.012)
 
 
 def test_the_bootstrap_depends_on_its_seed_only():

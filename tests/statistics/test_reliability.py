@@ -111,7 +111,9 @@ def test_a_rater_in_other_units_is_exposed_and_a_scattered_one_is_not():
     rng = np.random.default_rng(2)
     volume = rng.uniform(2e4, 5e4, size=(30, 1)) * rng.uniform(0.97, 1.03, size=(30, 4))
     in_ml = volume * np.array([1, 1, 1e-3, 1])
-    scattered = volume * np.where(np.arange(4) == 1, 10 ** rng.normal(1, 0.3, size=(30, 4)), 1)
+    # Ten times as large in the median, but from five to twenty times: no change of units does that.
+    tenfold = 10 ** np.linspace(0.7, 1.3, 30)[:, None]
+    scattered = volume * np.where(np.arange(4) == 1, tenfold, 1)
     found = reliability(long_table(volume=in_ml, plain=volume, scattered=scattered))
     assert found.spec["unit_errors"] == [{"rater": "c", "feature": "volume", "power_of_ten": -3}]
     raters = found.frame("raters").set_index(["feature", "rater"])
