@@ -196,7 +196,8 @@ FAMILIES: Mapping[str, ModelFamily] = MappingProxyType(
             C=(0.5, 5.0),
             gamma=(0.01, 0.05),
         ),
-        "random_forest": _family("Random forest", _random_forest, k=(20, 100), min_samples_leaf=(8, 2)),
+        # The size of the leaves hardly matters and a forest takes longer than all others together.
+        "random_forest": _family("Random forest", _random_forest, k=(20, 100), min_samples_leaf=(5,)),
         "hist_gradient_boosting": _family(
             "Histogram gradient boosting", _boosting, k=(20, 100), max_iter=(40, 120)
         ),

@@ -9,6 +9,7 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from radiomics_vert import parallel
 from radiomics_vert.dataset.nouns import Dataset
@@ -150,14 +151,14 @@ def cross_validate_many(
     )
     folds_done = time.perf_counter()
     outcomes = [list(of_model) for of_model in zip(*by_fold, strict=True)]
+    tables = parallel.run(
+        partial(_tables, design.tested_sites, feature_set),
+        zip(design.plans, outcomes, strict=True),
+        n_jobs=n_jobs,
+    )
     results = [
-        Result(
-            KIND,
-            _tables(plan, design, own, feature_set),
-            {"runs": [_spec(plan, design, dataset, feature_set)]},
-            _provenance(dataset),
-        )
-        for plan, own in zip(design.plans, outcomes, strict=True)
+        Result(KIND, own, {"runs": [_spec(plan, design, dataset, feature_set)]}, _provenance(dataset))
+        for plan, own in zip(design.plans, tables, strict=True)
     ]
     _log(design.plans, outcomes, feature_set, folds_done - started, time.perf_counter() - folds_done)
     return combine(results)
@@ -206,12 +207,14 @@ def combine(results: Sequence[Result]) -> Result:
 
 
 def _tables(
-    plan: Plan, design: Design, outcomes: Sequence[FoldOutcome], feature_set: str
+    tested_sites: Sequence[str], feature_set: str, model: tuple[Plan, Sequence[FoldOutcome]]
 ) -> dict[str, pd.DataFrame]:
-    tables = validation_tables(plan, outcomes, feature_set)
-    if design.tested_sites:
+    plan, outcomes = model
+    with threadpool_limits(limits=1):
+        tables = validation_tables(plan, outcomes, feature_set)
+    if tested_sites:
         place = list(tables["folds"].columns).index("fold") + 1
-        tables["folds"].insert(place, "site", [design.tested_sites[one.task.fold - 1] for one in outcomes])
+        tables["folds"].insert(place, "site", [tested_sites[one.task.fold - 1] for one in outcomes])
     return tables
 
 
