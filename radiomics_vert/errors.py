@@ -69,6 +69,10 @@ CODES: dict[str, str] = {
     "RV505": "Fewer events than candidate parameters support",
     "RV506": "Harmonisation between sites is not possible",
     "RV507": "Site cannot be left out",
+    "RV510": "Model bundle was changed",
+    "RV511": "Extraction parameters are not those of the model",
+    "RV512": "Table lacks inputs of the model",
+    "RV513": "External cohort shares patients with the development data",
     # settings
     "RV601": "Unknown setting",
     "RV602": "Setting has the wrong value",

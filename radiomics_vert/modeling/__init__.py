@@ -2,10 +2,12 @@
 
 from radiomics_vert.modeling.baselines import TAKIGAWA_SIGNS
 from radiomics_vert.modeling.bootstrap import optimism
+from radiomics_vert.modeling.bundle import load_bundle, save_bundle
 from radiomics_vert.modeling.comparison import compare
 from radiomics_vert.modeling.decision import at_prevalence
 from radiomics_vert.modeling.design import Design, make_design
 from radiomics_vert.modeling.explanation import explain
+from radiomics_vert.modeling.external import recalibration, validate_external
 from radiomics_vert.modeling.feature_sets import (
     Baseline,
     FeatureSet,
@@ -14,6 +16,7 @@ from radiomics_vert.modeling.feature_sets import (
     negative_control,
     validate_baselines,
 )
+from radiomics_vert.modeling.final import FittedModel, feature_unit, fit_final
 from radiomics_vert.modeling.harmonisation import SiteHarmoniser
 from radiomics_vert.modeling.models import (
     FAMILIES,
@@ -22,6 +25,7 @@ from radiomics_vert.modeling.models import (
     Preparation,
     build_pipeline,
 )
+from radiomics_vert.modeling.prediction import predict
 from radiomics_vert.modeling.preparation import CorrelationFilter, NearConstantFilter, ReliabilityFilter
 from radiomics_vert.modeling.probe import leakage_probe, permutation_test
 from radiomics_vert.modeling.repeats import repeated_measurements
@@ -44,6 +48,7 @@ __all__ = [
     "CorrelationFilter",
     "Design",
     "FeatureSet",
+    "FittedModel",
     "L1Selector",
     "ModelFamily",
     "ModelSpec",
@@ -65,17 +70,24 @@ __all__ = [
     "cross_validate_many",
     "explain",
     "feature_sets",
+    "feature_unit",
+    "fit_final",
     "fit_pipeline",
     "grouped_folds",
     "leakage_probe",
+    "load_bundle",
     "make_design",
     "negative_control",
     "optimism",
     "permutation_test",
+    "predict",
     "predict_pipeline",
+    "recalibration",
     "repeated_measurements",
     "require_grouped_split",
+    "save_bundle",
     "site_folds",
     "subgroups",
     "validate_baselines",
+    "validate_external",
 ]
