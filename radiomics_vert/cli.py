@@ -31,10 +31,12 @@ from radiomics_vert.study import (
     analyze_table,
     finding_counts,
     load_study,
+    predict_table,
     prepare_demo,
     report_folder,
     result_sentences,
     validate_table,
+    validate_tables,
 )
 
 GOOD, PROBLEMS, BAD_INPUT = 0, 1, 2
@@ -148,10 +150,24 @@ def validate(
     outer_folds: Annotated[int, typer.Option(help="Outer folds (with --features).")] = 5,
     inner_folds: Annotated[int, typer.Option(help="Inner folds (with --features).")] = 5,
     seed: Annotated[int, typer.Option(help="Seed of the folds (with --features).")] = 2026,
+    external: Annotated[
+        list[Path] | None, typer.Option(help="Feature table of another cohort; may be repeated.")
+    ] = None,
+    bundle: Annotated[Path | None, typer.Option(help="Locked model for --external.")] = None,
     workers: Workers = None,
     quiet: Quiet = False,
 ) -> None:
-    """Cross-validate the models by patient, for a study or for a table of features."""
+    """Cross-validate the models by patient, for a study or for a table of features.
+
+    With --external and --bundle, measure a locked model on other cohorts instead.
+    """
+    if external:
+        locked = _required_bundle(bundle)
+        roles = _table(external[0], outcome, positive, negative, group, level, covariate, drop, output)
+        found = validate_tables(locked, external, roles).frame()
+        out.print(found[["cohort", "metric", "estimate", "ci_low", "ci_high", "n"]].to_string(index=False))
+        out.print(str(roles.records / "external_metrics.csv"), markup=False)
+        return
     if features is None:
         with _running(_required_study(study), output, workers, quiet) as run:
             run.validate()
@@ -168,6 +184,20 @@ def validate(
             watch=bars.watch,
         )
     _print_results(table.records, "validation_metrics.csv")
+
+
+@app.command()
+def predict(
+    model: Annotated[Path, typer.Argument(help="Folder of a model bundle (model/ of a study).")],
+    table: Annotated[Path, typer.Argument(help="Feature table, or the features/ folder of a study.")],
+    output: Output = None,
+) -> None:
+    """Predict the vertebrae of a feature table with a locked model; nothing is refitted."""
+    folder = output or Path(f"{table.stem}_prediction")
+    result = predict_table(model, table, folder)
+    shown = result.frame()[["unit", "subject_id", "probability", "decision", "n_out_of_range", "n_missing"]]
+    out.print(shown.to_string(index=False), markup=False)
+    out.print(f"{DISCLAIMER}\n{folder / 'prediction_predictions.csv'}", markup=False)
 
 
 @app.command()
@@ -292,6 +322,15 @@ def _log_file(path: Path) -> Iterator[None]:
         logger.setLevel(level)
         logger.removeHandler(handler)
         handler.close()
+
+
+def _required_bundle(bundle: Path | None) -> Path:
+    if bundle is None:
+        remedy = "name the folder of the model, such as results/model"
+        raise SettingsError(
+            Problem("RV602", "--bundle with --external", "no --bundle", "command line", remedy)
+        )
+    return bundle
 
 
 def _required_study(study: Path | None) -> Path:

@@ -67,14 +67,7 @@ def merge(
     """
     tables = [features] if isinstance(features, FeatureTable) else list(features)
     audit = Audit()
-    values = pd.concat([table.values for table in tables], ignore_index=True)
-    if values.empty:
-        raise DatasetError(_nothing_measured(tables))
-    values[list(IDENTITY[:-1])] = blanks_filled(values[list(IDENTITY[:-1])]).astype(str)
-    for table in tables:
-        audit.failures(table.failures)
-    values = _one_rater(values, rater, audit)
-    wide, info = _side_by_side(values)
+    wide, info = _matrix(tables, rater, audit)
     matched = _match_clinical(info, clinical)
     if outcome not in clinical.columns:
         raise _missing_column(outcome, clinical, "outcome")
@@ -92,6 +85,43 @@ def merge(
         negative=negative,
         provenance=Provenance({"features": [dict(t.provenance.reproducible) for t in tables]}),
     )
+
+
+def feature_matrix(
+    features: FeatureTable | Sequence[FeatureTable], rater: str | None = None
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return features and identity of each vertebra, sequences side by side, without any outcome.
+
+    Parameters
+    ----------
+    features, rater
+        As in :func:`merge`.
+
+    Returns
+    -------
+    X : DataFrame
+        Indexed by unit id.
+    info : DataFrame
+        `subject_id, session, level, label, site`; same index.
+
+    Raises
+    ------
+    DatasetError
+        RV404, RV407, RV408, as in :func:`merge`.
+    """
+    return _matrix([features] if isinstance(features, FeatureTable) else list(features), rater, Audit())
+
+
+def _matrix(
+    tables: Sequence[FeatureTable], rater: str | None, audit: Audit
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    values = pd.concat([table.values for table in tables], ignore_index=True)
+    if values.empty:
+        raise DatasetError(_nothing_measured(tables))
+    values[list(IDENTITY[:-1])] = blanks_filled(values[list(IDENTITY[:-1])]).astype(str)
+    for table in tables:
+        audit.failures(table.failures)
+    return _side_by_side(_one_rater(values, rater, audit))
 
 
 def preview(

@@ -53,7 +53,7 @@ class Plan:
     def add(self, scan: Scan, cases: Sequence[Case], params: Mapping[str, ExtractionParams]) -> None:
         """Plan the vertebrae of one scan."""
         try:
-            steps = _steps_for(scan, params)
+            steps = steps_for(scan, params)
         except RadiomicsVertError as error:
             self.known |= {(case.case_id, ""): Outcome(problem=error.problems[0]) for case in cases}
             return
@@ -126,7 +126,7 @@ def extract(
     diagnostics say so (RV309).
     """
     started = time.monotonic()
-    chosen = _by_sequence(cohort, params)
+    chosen = params_by_sequence(cohort, params)
     engine = engine_version()
     plan = Plan(Cache(cache) if cache is not None else None, engine)
     for _, group in groupby(cohort.cases, key=lambda case: case.scan.scan_id):
@@ -141,22 +141,21 @@ def extract(
         cohort,
         {sequence: [step.name for step in own.steps()] for sequence, own in chosen.items()},
         outcomes,
-        Provenance(
-            _reproducible(cohort, chosen, engine), {**run_facts(), **used, "cache": plan.cache_facts()}
-        ),
+        Provenance(origins(cohort, chosen, engine), {**run_facts(), **used, "cache": plan.cache_facts()}),
     )
 
 
-def _by_sequence(
+def params_by_sequence(
     cohort: Cohort, params: ExtractionParams | Mapping[str, ExtractionParams]
 ) -> dict[str, ExtractionParams]:
+    """Return the parameters of each sequence of a cohort that has some."""
     sequences = sorted({scan.sequence for scan in cohort.scans})
     if isinstance(params, ExtractionParams):
         return dict.fromkeys(sequences, params)
     return {sequence: params[sequence] for sequence in sequences if sequence in params}
 
 
-def _steps_for(scan: Scan, params: Mapping[str, ExtractionParams]) -> tuple[Step, ...]:
+def steps_for(scan: Scan, params: Mapping[str, ExtractionParams]) -> tuple[Step, ...]:
     """Return the steps with the scan's slice axis; only the header of the image is read."""
     if scan.sequence not in params:
         raise ImageError(_no_params(scan, params))
@@ -192,7 +191,7 @@ def _split(works: Sequence[Work], workers: int) -> list[Work]:
 def _run(work: Work, *, store: Cache | None, engine: Engine) -> list[tuple[tuple[str, str], Outcome]]:
     """Compute what is missing for one scan; runs in a worker."""
     try:
-        volumes = _read(work.scan)
+        volumes = read_volumes(work.scan)
     except RadiomicsVertError as error:
         return [((case.case_id, ""), Outcome(problem=error.problems[0])) for case, _ in work.parts]
     found = []
@@ -206,7 +205,14 @@ def _run(work: Work, *, store: Cache | None, engine: Engine) -> list[tuple[tuple
     return found
 
 
-def _read(scan: Scan) -> Volumes:
+def read_volumes(scan: Scan) -> Volumes:
+    """Read image and vertebra label map of a scan.
+
+    Raises
+    ------
+    ImageError
+        RV2xx, RV201 among them where the files changed after the cohort was read.
+    """
     image, labels = read_image(scan.image, verified=True), load_vertebrae(scan)
     if image.geometry.matches(labels.geometry):
         return Volumes(image.volume, labels.volume)
@@ -221,7 +227,8 @@ def _read(scan: Scan) -> Volumes:
     )
 
 
-def _reproducible(cohort: Cohort, params: Mapping[str, ExtractionParams], engine: Engine) -> dict[str, Any]:
+def origins(cohort: Cohort, params: Mapping[str, ExtractionParams], engine: Engine) -> dict[str, Any]:
+    """Return what made a feature table: parameters, engine, manifest, versions."""
     used = {sequence: {"name": own.name, "digest": own.digest} for sequence, own in params.items()}
     return {
         "parameters": used,

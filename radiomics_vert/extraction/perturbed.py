@@ -15,7 +15,7 @@ from radiomics_vert.cohort import Case, Cohort, Scan
 from radiomics_vert.errors import Problem, RadiomicsVertError, SettingsError
 from radiomics_vert.extraction.assemble import Outcomes, make_table
 from radiomics_vert.extraction.engine import Outcome, Volumes, compute_steps, engine_version
-from radiomics_vert.extraction.extracting import _by_sequence, _read, _reproducible, _steps_for
+from radiomics_vert.extraction.extracting import origins, params_by_sequence, read_volumes, steps_for
 from radiomics_vert.extraction.params import ExtractionParams, Step
 from radiomics_vert.extraction.plane import slice_axis
 from radiomics_vert.extraction.table import FeatureTable
@@ -79,7 +79,7 @@ def perturbed_features(
     started = time.monotonic()
     chosen = tuple(Perturbation.parse(name) for name in perturbations)
     _require_different(perturbations)
-    used = _by_sequence(cohort, params)
+    used = params_by_sequence(cohort, params)
     by_scan = _by_scan(cohort)
     works = _works(by_scan, chosen, parallel.resolve_workers(n_jobs))
     run = partial(_run, params=used, seed=seed)
@@ -93,7 +93,7 @@ def perturbed_features(
         outcomes,
         Provenance(
             {
-                **_reproducible(cohort, used, engine_version()),
+                **origins(cohort, used, engine_version()),
                 "perturbations": list(perturbations),
                 "seed": seed,
             },
@@ -132,7 +132,7 @@ def _works(
 def _run(work: Work, *, params: Mapping[str, ExtractionParams], seed: int) -> tuple[list[Case], Outcomes]:
     """Compute one scan; runs in a worker."""
     try:
-        steps, volumes = _steps_for(work.scan, params), _read(work.scan)
+        steps, volumes = steps_for(work.scan, params), read_volumes(work.scan)
     except RadiomicsVertError as error:
         cases = [_renamed(case, one) for one in work.perturbations for case in work.cases]
         return cases, {(case.case_id, ""): Outcome(problem=error.problems[0]) for case in cases}

@@ -229,8 +229,12 @@ def dataset_sites(dataset: Dataset) -> SiteArray:
 
 def _engine(sites: SiteArray, covariates: FloatArray) -> Any:
     # Imported here: it takes seconds to load and most studies have one site.
-    from combatlearn import ComBat
-
+    try:
+        from combatlearn import ComBat
+    except ImportError as error:
+        remedy = "pip install 'radiomics-vert[harmonisation]', or leave harmonisation out"
+        missing = Problem("RV506", "the package combatlearn", "it is not installed", "harmonise", remedy)
+        raise AnalysisError(missing) from error
     side = _side(sites, covariates)
     return ComBat(side["batch"], continuous_covariates=side["continuous_covariates"], method="fortin")
 

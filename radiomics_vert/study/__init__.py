@@ -1,6 +1,7 @@
 """A study from its settings to its report: the one place that knows the order of the stages."""
 
 from radiomics_vert.study.demo import prepare_demo
+from radiomics_vert.study.deployment import predict_table, validate_tables
 from radiomics_vert.study.folder import RECORDS, Study, load_results, load_study
 from radiomics_vert.study.plain import TableStudy, analyze_table, validate_table
 from radiomics_vert.study.stages import Run, finding_counts, report_folder, result_sentences
@@ -14,8 +15,10 @@ __all__ = [
     "finding_counts",
     "load_results",
     "load_study",
+    "predict_table",
     "prepare_demo",
     "report_folder",
     "result_sentences",
     "validate_table",
+    "validate_tables",
 ]

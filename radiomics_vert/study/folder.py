@@ -114,7 +114,7 @@ def load_study(path: str | Path, output: Path | None = None) -> Study:
 CHECKS = ("checks_extraction", "checks_dataset", "checks_validation")
 ANALYSES = ("table_one", "reliability", "association", "values", "adjusted", "confounding")
 MODELS = ("sample_size_check", "validation", "comparison", "subgroups", "negative_control")
-ASSESSMENTS = ("explanation", "leakage_probe", "optimism", "permutation")
+ASSESSMENTS = ("explanation", "leakage_probe", "optimism", "permutation", "external")
 KINDS = ("study", "cohort", "flow", *CHECKS, "extraction", *ANALYSES, *MODELS, *ASSESSMENTS, "provenance")
 
 

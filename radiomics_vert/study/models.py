@@ -109,7 +109,7 @@ class ModelStage:
             return named
         return {FEATURES if name == TEXTURE else name: chosen for name, chosen in named.items()}
 
-    def _primary(self) -> tuple[str, FeatureSet]:
+    def primary(self) -> tuple[str, FeatureSet]:
         """Return the feature set that the report tells about: the features without the covariates."""
         sets = self.sets()
         name = next(name for name in (TEXTURE, FEATURES, *sets) if name in sets)
@@ -135,13 +135,13 @@ class ModelStage:
                 validate_baselines(self.dataset, self.validation, n_jobs=self.n_jobs, progress=progress)
             )
         joined = combine(parts)
-        spec = {**joined.spec, "primary": [self._primary()[0], self.models[0].name]}
+        spec = {**joined.spec, "primary": [self.primary()[0], self.models[0].name]}
         named = Result(joined.kind, joined.tables, spec, joined.provenance)
         return at_prevalence(named, self.assessment.prevalence) if self.assessment.prevalence else named
 
     def _assessed(self, validated: Result) -> list[Result]:
         """Return what is asked of the first model on the first feature set."""
-        name, chosen = self._primary()
+        name, chosen = self.primary()
         asked, model, seed = self.assessment, self.models[0], self.validation.seed
         results = []
         if asked.explanation:

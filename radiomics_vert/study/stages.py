@@ -20,6 +20,7 @@ from radiomics_vert.statistics import reliability
 from radiomics_vert.storage import write_json
 from radiomics_vert.study.analysis import Watch, describe, examine, renamed, unwatched
 from radiomics_vert.study.choices import model_stage
+from radiomics_vert.study.deployment import MODEL, write_bundle
 from radiomics_vert.study.folder import Study, load_results
 from radiomics_vert.study.inputs import Inputs, random_sample, read_inputs
 from radiomics_vert.study.records import (
@@ -131,6 +132,7 @@ class Run:
         results = stage.results()
         for result in results:
             result.save(self.study.records)
+        self.facts["model_bundle"] = write_bundle(stage, self.study.output / MODEL)
         renamed(findings_result(check_validation(results[0])), "checks_validation").save(self.study.records)
         self._done("validate", started)
         return results

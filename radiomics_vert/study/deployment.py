@@ -1,0 +1,104 @@
+"""A model that leaves the study: written as a bundle, used on new tables, measured on other cohorts."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from radiomics_vert.dataset import feature_matrix
+from radiomics_vert.extraction import FeatureTable
+from radiomics_vert.modeling import fit_final, load_bundle, predict, save_bundle, validate_external
+from radiomics_vert.results import Result
+from radiomics_vert.storage import read_table
+from radiomics_vert.study.models import ModelStage
+from radiomics_vert.study.plain import TableStudy
+
+log = logging.getLogger("radiomics_vert.study")
+MODEL = "model"
+
+
+def write_bundle(stage: ModelStage, folder: Path) -> str:
+    """Fit the first model of a study on all its rows and write it; an older bundle is replaced.
+
+    Parameters
+    ----------
+    stage : ModelStage
+        The models of the study, validated.
+    folder : Path
+        Where the bundle goes.
+
+    Returns
+    -------
+    str
+        Digest of the bundle; empty where the model cannot leave the study, because ComBat has no
+        estimate for a new site.
+    """
+    model = stage.models[0]
+    if model.preparation.harmonise is not None:
+        log.info("no model bundle: a harmonised model has no estimate for a new site")
+        return ""
+    _, chosen = stage.primary()
+    fitted = fit_final(
+        stage.dataset,
+        model,
+        stage.validation,
+        features=chosen.features,
+        with_covariates=chosen.with_covariates,
+    )
+    if (folder / "checksums.json").is_file():
+        shutil.rmtree(folder)
+    return save_bundle(fitted, folder)
+
+
+def predict_table(bundle: Path, table: Path, output: Path) -> Result:
+    """Predict the vertebrae of a feature table with a locked model; write the tables.
+
+    Parameters
+    ----------
+    bundle : Path
+        Folder of the model.
+    table : Path
+        A table with one row per vertebra, or the `features` folder of a study.
+    output : Path
+        Folder for the result.
+
+    Returns
+    -------
+    Result
+    """
+    fitted = load_bundle(bundle)
+    if table.is_dir():
+        features = FeatureTable.load(table)
+        X, info = feature_matrix(features)
+        used: Mapping[str, Mapping[str, str]] = features.provenance.reproducible.get("parameters", {})
+        digests = {sequence: own["digest"] for sequence, own in used.items()}
+        result = predict(fitted, X.assign(subject_id=info["subject_id"]), parameters=digests)
+    else:
+        result = predict(fitted, read_table(table).reset_index(drop=True))
+    result.save(output)
+    return result
+
+
+def validate_tables(bundle: Path, tables: Sequence[Path], roles: TableStudy) -> Result:
+    """Measure a locked model on feature tables of other cohorts; write the tables.
+
+    Parameters
+    ----------
+    bundle : Path
+        Folder of the model.
+    tables : sequence of Path
+        One per cohort; the file's name names it.
+    roles : TableStudy
+        Roles of the columns, the same in every table.
+
+    Returns
+    -------
+    Result
+    """
+    cohorts = {path.stem: replace(roles, features=path).dataset() for path in tables}
+    result = validate_external(load_bundle(bundle), cohorts)
+    result.save(roles.records)
+    return result
