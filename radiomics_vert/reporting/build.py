@@ -8,12 +8,22 @@ from radiomics_vert.checks import Finding, findings_result
 from radiomics_vert.reporting.inputs import Inputs
 from radiomics_vert.reporting.nouns import Report
 from radiomics_vert.reporting.sections import (
+    adjusted,
     association,
     cohort,
+    comparison,
+    confounding,
+    explanation,
+    external,
     extraction,
+    leakage,
     limits,
     methods,
+    optimism,
     provenance,
+    reliability,
+    sample_size,
+    subgroups,
     summary,
     table_one,
     validation,
@@ -28,9 +38,9 @@ def build_report(results: Sequence[Result | Sequence[Finding]]) -> Report:
     Parameters
     ----------
     results : sequence of Result, or of Finding as the checks return them
-        Kinds `study`, `flow`, `checks`, `extraction`, `table_one`, `association`, `validation`,
-        `values`, `provenance`, at most one of each. Where one is absent, its section says so and
-        why it matters.
+        The kinds of :data:`~radiomics_vert.reporting.inputs.KINDS`, a plan of the sample size and
+        predictions for new cases, at most one of each. Where one is absent that every report should
+        have, its section says so and why it matters; the section on limits names the others.
 
     Returns
     -------
@@ -49,11 +59,22 @@ def build_report(results: Sequence[Result | Sequence[Finding]]) -> Report:
         cohort.section(inputs),
         table_one.section(inputs),
         extraction.section(inputs),
+        reliability.section(inputs),
         association.section(inputs),
+        adjusted.section(inputs),
         validation.section(inputs),
+        comparison.section(inputs),
+        optimism.section(inputs),
+        explanation.section(inputs),
+        subgroups.section(inputs),
+        external.section(inputs),
+        leakage.section(inputs),
+        confounding.section(inputs),
+        sample_size.section(inputs),
         limits.section(inputs),
         methods.section(inputs),
         provenance.section(inputs),
     )
     question = without_paths(str(inputs.spec("study").get("question") or ""))
-    return Report(without_paths(inputs.title), question, inputs.synthetic, sections)
+    told = tuple(section for section in sections if section.items)
+    return Report(without_paths(inputs.title), question, inputs.synthetic, told)

@@ -7,9 +7,17 @@ from typing import Any
 
 import pandas as pd
 
-from radiomics_vert.reporting.inputs import column
+from radiomics_vert.reporting.inputs import column, truth
 from radiomics_vert.reporting.nouns import Table, Text
-from radiomics_vert.reporting.wording import cell, is_absent, plain, sentence_case, without_paths
+from radiomics_vert.reporting.wording import (
+    ABSENT,
+    cell,
+    interval,
+    is_absent,
+    plain,
+    sentence_case,
+    without_paths,
+)
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -105,3 +113,27 @@ def _is_number(text: str) -> bool:
 def distinct(frame: pd.DataFrame, name: str) -> list[str]:
     """Return the distinct values of a column as text, in order of appearance."""
     return list(dict.fromkeys(str(value) for value in column(frame, name) if not is_absent(value)))
+
+
+def with_interval(
+    frame: pd.DataFrame,
+    names: tuple[str, str, str] = ("estimate", "ci_low", "ci_high"),
+    absent: str = ABSENT,
+    decimals: int = 2,
+) -> list[str]:
+    """Return estimate and limits of each row as one cell, `absent` where there is no estimate."""
+    values = [column(frame, name) for name in names]
+    return [
+        absent if is_absent(estimate) else interval(estimate, low, high, decimals)
+        for estimate, low, high in zip(*values, strict=True)
+    ]
+
+
+def flagged_first(frame: pd.DataFrame, name: str = "flagged") -> pd.DataFrame:
+    """Return the rows with those that are flagged before the others, each part in its order."""
+    return frame.assign(_f=~truth(frame, name)).sort_values("_f", kind="stable").drop(columns="_f")
+
+
+def cells_of(frame: pd.DataFrame, name: str, form: Callable[[Any], str] = cell) -> list[str]:
+    """Return a column as printed; absent values, and absent columns, as dashes."""
+    return [form(value) for value in column(frame, name)]

@@ -12,16 +12,12 @@ from radiomics_vert.reporting.wording import is_absent
 from radiomics_vert.results import Result
 
 KINDS = (
-    "study",
-    "flow",
-    "checks",
-    "extraction",
-    "table_one",
-    "association",
-    "validation",
-    "values",
+    *("study", "flow", "checks", "extraction", "table_one", "association", "validation", "values"),
+    *("reliability", "adjusted", "confounding", "sample_size_check", "comparison", "optimism"),
+    *("permutation", "leakage_probe", "negative_control", "subgroups", "explanation", "external"),
     "provenance",
 )
+"""What a whole report is made of; `sample_size` (a plan) and `prediction` are shown too when given."""
 
 
 class Inputs:
@@ -95,7 +91,11 @@ class Inputs:
     @property
     def level(self) -> str:
         """Confidence level of the intervals, as text such as `95 %`."""
-        found = (self.spec(kind).get("confidence") for kind in ("association", "study"))
+        return self.level_of("association", "study")
+
+    def level_of(self, *kinds: str) -> str:
+        """Confidence level that the first of these results names, or that of the study."""
+        found = (self.spec(kind).get("confidence") for kind in (*kinds, "association", "study"))
         return f"{100 * float(next((value for value in found if value), 0.95)):g} %"
 
     @property
@@ -121,6 +121,11 @@ def column(frame: pd.DataFrame, name: str) -> pd.Series[Any]:
     if name in frame:
         return frame[name]
     return pd.Series([None] * len(frame), index=frame.index, dtype=object)
+
+
+def truth(frame: pd.DataFrame, name: str) -> pd.Series[bool]:
+    """Return a column of yes or no as booleans, also where it was read back from a file as text."""
+    return column(frame, name).astype(str).str.lower().isin(["true", "1", "1.0", "yes"])
 
 
 def numeric(frame: pd.DataFrame, name: str) -> pd.Series[float]:

@@ -23,6 +23,7 @@ METRICS: dict[str, tuple[str, str]] = {
     "npv": ("NPV", "share of negative calls that are right, at this study's mix of classes"),
     "accuracy": ("Accuracy", "share of calls that are right"),
     "balanced_accuracy": ("Balanced accuracy", "mean of sensitivity and specificity"),
+    "f1": ("F1", "harmonic mean of PPV and sensitivity; depends on the mix of classes"),
     "brier": ("Brier score", "mean squared error of the predicted probability; 0 is perfect"),
     "brier_scaled": ("Scaled Brier score", "0 is no better than the class share, 1 is perfect"),
     "calibration_intercept": ("Calibration intercept", "0 is ideal; above 0 predictions are too low"),
@@ -139,6 +140,11 @@ def settings_of(inputs: Inputs, model: Model) -> dict[str, Any]:
     if "outer_folds" in flat:
         flat["folds"] = flat.pop("outer_folds")
     return {name: value for name, value in flat.items() if name not in ("primary", "runs", "validation")}
+
+
+def model_of_spec(spec: Mapping[str, Any]) -> str:
+    """Return the name of the model that a specification is about, for a reader."""
+    return _names(spec).label
 
 
 def _names(run: Mapping[str, Any]) -> Model:

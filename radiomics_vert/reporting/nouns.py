@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 import pandas as pd
 
-TextRole: TypeAlias = Literal["prose", "points", "steps", "terms", "missing", "paste", "alarm"]
+TextRole: TypeAlias = Literal["prose", "points", "steps", "terms", "missing", "paste", "alarm", "warning"]
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,8 @@ class Text:
         Plain text; escaped when rendered. With the role `terms`, each is `term: meaning`.
     role : str
         `prose` paragraphs, `points` a list, `steps` a numbered list, `terms` definitions, `missing` what the
-        run did not give and why it matters, `paste` text to copy, `alarm` a statement in a frame.
+        run did not give and why it matters, `paste` text to copy, `alarm` a statement in a frame,
+        `warning` what forbids to take the results at face value.
     """
 
     paragraphs: tuple[str, ...]

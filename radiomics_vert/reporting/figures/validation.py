@@ -114,10 +114,14 @@ def calibration(points: pd.DataFrame, predictions: pd.DataFrame, model: Model, i
     """
     names, unit = inputs.names, inputs.unit[1]
     slope, intercept = (estimate(inputs, model, f"calibration_{part}") for part in ("slope", "intercept"))
+    smooth = of_model(inputs.table("validation", "calibration_curve"), model)
+    line = f" blue: smooth curve with {inputs.level} band;" if len(smooth) else ""
 
     def paint(canvas: Canvas) -> None:
         top, below = canvas.subplots(2, 1, height_ratios=[3.2, 1], sharex=True)
-        _calibration_points(top, points)
+        _calibration_frame(top)
+        paint_smooth(top, smooth)
+        paint_bins(top, points, joined=smooth.empty)
         top.set_ylabel(f"Observed share of {names[1]}")
         if not predictions.empty:
             _histogram(below, predictions, names)
@@ -131,7 +135,7 @@ def calibration(points: pd.DataFrame, predictions: pd.DataFrame, model: Model, i
         caption=(
             f"Calibration, {model.label}. Points: groups of {unit} with similar predictions, with "
             f"{inputs.level} "
-            f"intervals; dashed: perfect agreement. Below: predictions of {names[1]} (upwards) and "
+            f"intervals;{line} dashed: perfect agreement. Below: predictions of {names[1]} (upwards) and "
             f"{names[0]} (downwards). "
             f"Slope {slope}, intercept {intercept}."
         ),
@@ -150,14 +154,27 @@ def calibration(points: pd.DataFrame, predictions: pd.DataFrame, model: Model, i
     )
 
 
-def _calibration_points(axes: Axes, points: pd.DataFrame) -> None:
+def _calibration_frame(axes: Axes) -> None:
     axes.grid()
     axes.plot([0, 1], [0, 1], color=MUTED, lw=0.9, ls=(0, (4, 3)))
-    x, y = numeric(points, "predicted_mean"), numeric(points, "observed")
-    axes.vlines(x, numeric(points, "ci_low"), numeric(points, "ci_high"), color=INK, lw=1.1)
-    axes.plot(x, y, color=INK, marker="s", ms=5, mfc=PAPER, mew=1.3, lw=0.8)
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     axes.tick_params(axis="x", labelbottom=False)
+
+
+def paint_bins(axes: Axes, points: pd.DataFrame, *, joined: bool = False) -> None:
+    """Draw groups of similar predictions: `predicted_mean, observed, ci_low, ci_high`."""
+    x, y = numeric(points, "predicted_mean"), numeric(points, "observed")
+    axes.vlines(x, numeric(points, "ci_low"), numeric(points, "ci_high"), color=INK, lw=1.1)
+    axes.plot(x, y, color=INK, marker="s", ms=5, mfc=PAPER, mew=1.3, lw=0.8 if joined else 0.0)
+
+
+def paint_smooth(axes: Axes, rows: pd.DataFrame) -> None:
+    """Draw the smooth calibration curve with its band: `predicted, observed, low, high`."""
+    if rows.empty:
+        return
+    x = numeric(rows, "predicted")
+    axes.fill_between(x, numeric(rows, "low"), numeric(rows, "high"), color=SERIES[0], alpha=0.16, lw=0)
+    axes.plot(x, numeric(rows, "observed"), color=SERIES[0], lw=1.8)
 
 
 def _histogram(axes: Axes, predictions: pd.DataFrame, names: tuple[str, str]) -> None:

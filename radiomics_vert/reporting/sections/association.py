@@ -6,6 +6,7 @@ import pandas as pd
 
 from radiomics_vert.reporting.cells import missing
 from radiomics_vert.reporting.figures.association import forest, ranked, strips, volcano
+from radiomics_vert.reporting.figures.correlation import heat_map
 from radiomics_vert.reporting.inputs import Inputs, column, numeric
 from radiomics_vert.reporting.nouns import Item, Section, Table, Text
 from radiomics_vert.reporting.wording import count, family_name, fixed, interval, number, p_value, readable
@@ -37,6 +38,7 @@ def section(inputs: Inputs) -> Section:
         _top(order, inputs),
         Text(_TERMS, "terms"),
         *_families(inputs, tested),
+        *_correlation(inputs),
         *_volume(tested, inputs),
     ]
     return Section("association", title, tuple(items))
@@ -130,6 +132,12 @@ def _families(inputs: Inputs, tested: pd.DataFrame) -> list[Item]:
     )
     caption = "Feature families. How many features each holds, and its best."
     return [Table("families", caption, shown, data=families)]
+
+
+def _correlation(inputs: Inputs) -> list[Item]:
+    pairs = inputs.table("values", "correlation")
+    known = column(pairs, "feature_a").nunique() if len(pairs) else 0
+    return [heat_map(pairs, inputs)] if known > 2 else []
 
 
 def _volume(tested: pd.DataFrame, inputs: Inputs) -> list[Item]:

@@ -9,6 +9,7 @@ from radiomics_vert.reporting.cells import distinct, facts
 from radiomics_vert.reporting.inputs import Inputs, numeric
 from radiomics_vert.reporting.models import models, primary, settings_of
 from radiomics_vert.reporting.nouns import Item, Section, Text
+from radiomics_vert.reporting.sections import methods_analyses
 from radiomics_vert.reporting.sections.counts import counts
 from radiomics_vert.reporting.wording import ABSENT, count, listing, number, plain, sentence_case
 
@@ -16,6 +17,10 @@ _REFERENCES = {
     "extraction": "van Griethuysen et al. 2017, Cancer Res 77:e104, doi:10.1158/0008-5472.CAN-17-0339 "
     "(pyradiomics)",
     "clustered": "Obuchowski 1997, Biometrics 53:567, doi:10.2307/2533958 (AUC of clustered data)",
+    "decision": "Vickers and Elkin 2006, Med Decis Making 26:565, doi:10.1177/0272989X06295361 (decision "
+    "curve)",
+    "calibration": "Austin and Steyerberg 2019, Stat Med 38:4051, doi:10.1002/sim.8281 (smooth "
+    "calibration, ICI)",
     "fdr": "Benjamini and Hochberg 1995, J R Stat Soc B 57:289, "
     "doi:10.1111/j.2517-6161.1995.tb02031.x (false discovery rate)",
 }
@@ -34,6 +39,7 @@ def section(inputs: Inputs) -> Section:
             _features(inputs),
             _statistics(inputs),
             _models(inputs),
+            *methods_analyses.sentences(inputs),
             _software(inputs),
         )
         if part
@@ -142,11 +148,17 @@ def _references(inputs: Inputs) -> list[str]:
     chosen = [_REFERENCES["extraction"]] if "extraction" in inputs else []
     if "association" in inputs or "validation" in inputs:
         chosen.append(_REFERENCES["clustered"])
-    return (
-        [*chosen, _REFERENCES["fdr"]]
-        if "association" in inputs
-        else chosen or ["none for the stages that were run"]
-    )
+    if "association" in inputs:
+        chosen.append(_REFERENCES["fdr"])
+    if "validation" in inputs:
+        chosen += _validation_references(inputs)
+    return [*chosen, *methods_analyses.references(inputs)] or ["none for the stages that were run"]
+
+
+def _validation_references(inputs: Inputs) -> list[str]:
+    """Return the sources of the curves that the validation holds."""
+    held = {"decision_curve": "decision", "calibration_curve": "calibration"}
+    return [_REFERENCES[name] for table, name in held.items() if len(inputs.table("validation", table))]
 
 
 def _choices(inputs: Inputs) -> list[Item]:

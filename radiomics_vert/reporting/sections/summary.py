@@ -8,6 +8,7 @@ from radiomics_vert.reporting.figures.association import ranked
 from radiomics_vert.reporting.inputs import Inputs, numeric
 from radiomics_vert.reporting.models import chosen_afterwards, estimate, models, primary, settings_of
 from radiomics_vert.reporting.nouns import Section, Text
+from radiomics_vert.reporting.sections.alarms import alarms
 from radiomics_vert.reporting.sections.counts import Counts, counts
 from radiomics_vert.reporting.wording import count, fixed, interval, number, p_value, percent, readable
 from radiomics_vert.results import Result
@@ -126,7 +127,7 @@ def section(inputs: Inputs, sentences: list[str]) -> Section:
         "units": inputs.unit[1],
         "level": inputs.level,
     }
-    items = [Text(tuple(sentences), "steps")]
+    items = [Text(tuple(sentences), "steps"), *alarms(inputs)]
     terms = tuple(term.format_map(words) for term in (_AUC, _CI, _FDR))
     if "association" in inputs or "validation" in inputs:
         items.append(Text(terms, "terms"))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
-from radiomics_vert.reporting.cells import facts, missing
+from radiomics_vert.reporting.cells import cells_of, facts, missing, with_interval
+from radiomics_vert.reporting.figures.curves import Curve, decision, precision_recall
 from radiomics_vert.reporting.figures.validation import calibration, comparison, roc, selection
-from radiomics_vert.reporting.inputs import Inputs
+from radiomics_vert.reporting.inputs import Inputs, column, numeric
 from radiomics_vert.reporting.models import (
     METRICS,
     Estimate,
@@ -21,7 +22,8 @@ from radiomics_vert.reporting.models import (
     settings_of,
 )
 from radiomics_vert.reporting.nouns import Item, Section, Table, Text
-from radiomics_vert.reporting.wording import count, listing, sentence_case
+from radiomics_vert.reporting.sections.counts import counts
+from radiomics_vert.reporting.wording import count, listing, percent, sentence_case
 
 _TERMS = (
     "Calibration slope: how far predicted probabilities spread compared with what was observed; 1 is "
@@ -29,6 +31,7 @@ _TERMS = (
     "Threshold: the probability above which a unit is called positive; chosen inside the training "
     "data of each fold, never on the data being scored.",
 )
+_RULES = {"max": "Highest prediction", "mean": "Mean prediction"}
 _WHY = (
     "Features that differ between groups need not classify a new patient; only predictions on "
     "unseen patients can show that."
@@ -42,10 +45,17 @@ def section(inputs: Inputs) -> Section:
     if model is None:
         return Section("validation", title, (missing("the validation of a model", _WHY),))
     aucs = {each: estimate(inputs, each, "auc") for each in _first(model, models(inputs))}
-    items: list[Item] = [_lead(inputs, model), _metrics(inputs, list(aucs)), Text(_TERMS, "terms")]
+    items: list[Item] = [
+        _lead(inputs, model),
+        _metrics(inputs, list(aucs)),
+        *_predictive_values(inputs, list(aucs)),
+        *_patients(inputs, model),
+        Text(_TERMS, "terms"),
+    ]
     if len(aucs) > 1:
         items.append(comparison(aucs, inputs))
-    items += [*_curves(inputs, model, aucs), *_selection(inputs, model), *_settings(inputs, model)]
+    items += [*_curves(inputs, model, aucs), *_use(inputs, list(aucs))]
+    items += [*_selection(inputs, model), *_settings(inputs, model)]
     return Section("validation", title, tuple(items))
 
 
@@ -101,6 +111,73 @@ def _curves(inputs: Inputs, model: Model, aucs: dict[Model, Estimate]) -> list[I
             missing("the calibration curve", "A model can rank well and still give wrong probabilities.")
         )
     return items
+
+
+def _use(inputs: Inputs, order: list[Model]) -> list[Item]:
+    """Return precision-recall and decision curves, where the validation holds them."""
+    items: list[Item] = []
+    table = inputs.table("validation", "pr")
+    curves = [
+        Curve(f"{one.label}: {estimate(inputs, one, 'pr_auc')}", rows)
+        for one in order
+        if len(rows := of_model(table, one))
+    ]
+    if curves:
+        found = counts(inputs)
+        total = found.positive + found.negative
+        items.append(precision_recall(curves, found.positive / total if total else float("nan"), inputs))
+    table = inputs.table("validation", "decision_curve")
+    curves = [Curve(one.label, rows) for one in order if len(rows := of_model(table, one))]
+    if curves:
+        items.append(decision(curves, inputs))
+    return items
+
+
+def _predictive_values(inputs: Inputs, order: list[Model]) -> list[Item]:
+    frame = inputs.table("validation", "predictive_values")
+    if frame.empty:
+        return []
+    rows = []
+    for model in order:
+        own = of_model(frame, model)
+        for share, members in own.groupby(numeric(own, "prevalence"), sort=True):
+            cells = dict(zip(members["metric"].astype(str), with_interval(members), strict=True))
+            values = {name.upper(): cells.get(name, "–") for name in ("ppv", "npv")}
+            rows.append({"Model": model.label, "Prevalence": percent(float(share), 1.0), **values})
+    return [
+        Table(
+            "predictive-values",
+            f"Predictive values where the class is rarer or more frequent. Share of {inputs.positive} as "
+            "stated.",
+            pd.DataFrame(rows, dtype=object),
+            data=frame,
+            note="By Bayes' rule from sensitivity and specificity, which are taken to hold there too.",
+        )
+    ]
+
+
+def _patients(inputs: Inputs, model: Model) -> list[Item]:
+    frame = of_model(inputs.table("validation", "patients"), model)
+    if frame.empty:
+        return []
+    rules = list(dict.fromkeys(column(frame, "rule").astype(str)))
+    keys = list(dict.fromkeys(frame["metric"].astype(str)))
+    shown = pd.DataFrame({"Metric": [metric_name(metric_key(key)) for key in keys]}, dtype=object)
+    for rule in rules:
+        own = frame[frame["rule"].astype(str) == rule]
+        cells = dict(zip(own["metric"].astype(str), with_interval(own), strict=True))
+        shown[_RULES.get(rule, sentence_case(rule))] = [cells.get(key, "–") for key in keys]
+    counted = cells_of(frame[frame["metric"].astype(str) == "auc"].head(1), "n")
+    patients = f" {counted[0]} patients." if counted else ""
+    return [
+        Table(
+            "patients",
+            f"The same by patient. {model.label};{patients or ' one score per patient.'}",
+            shown,
+            data=inputs.table("validation", "patients"),
+            note=f"A patient counts as {inputs.positive} when one of its {inputs.unit[1]} is.",
+        )
+    ]
 
 
 def _selection(inputs: Inputs, model: Model) -> list[Item]:

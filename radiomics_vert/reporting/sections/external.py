@@ -1,0 +1,207 @@
+"""The locked model on other cohorts, and on single new cases."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from radiomics_vert.reporting.cells import cells_of, distinct, listing_table, with_interval
+from radiomics_vert.reporting.figures.curves import Curve
+from radiomics_vert.reporting.figures.external import (
+    external_calibration,
+    external_decision,
+    external_roc,
+    of_cohort,
+)
+from radiomics_vert.reporting.inputs import Inputs, column, numeric
+from radiomics_vert.reporting.models import METRICS, metric_key, metric_name
+from radiomics_vert.reporting.nouns import Item, Section, Table, Text
+from radiomics_vert.reporting.wording import count, fixed, listing, number, percent, sentence_case
+
+_TITLE = "External validation"
+_UPDATES = {
+    "none": "None (locked)",
+    "intercept": "New intercept",
+    "intercept+slope": "New intercept and slope",
+}
+_PREDICTIONS = {
+    "unit": "Unit",
+    "subject_id": "Patient",
+    "probability": "Probability",
+    "decision": "Decision",
+    "n_out_of_range": "Inputs out of range",
+    "n_missing": "Inputs missing",
+    "note": "Note",
+}
+
+
+def section(inputs: Inputs) -> Section:
+    """Return the section; without items when the model met no other data."""
+    return Section("external", _TITLE, (*_external(inputs), *_prediction(inputs)))
+
+
+def cohort_aucs(inputs: Inputs) -> dict[str, str]:
+    """Return the AUC with interval of each external cohort, as text."""
+    metrics = inputs.table("external", "metrics")
+    if metrics.empty:
+        return {}
+    rows = metrics[metrics["metric"].astype(str).map(metric_key) == "auc"]
+    return dict(zip(rows["cohort"].astype(str), with_interval(rows), strict=True))
+
+
+def _external(inputs: Inputs) -> list[Item]:
+    metrics = inputs.table("external", "metrics")
+    if metrics.empty:
+        return []
+    names = distinct(metrics, "cohort")
+    return [
+        _lead(names, inputs),
+        *_cohorts(inputs),
+        _metrics(metrics, names, inputs),
+        *_curves(names, inputs),
+        *_recalibration(inputs),
+    ]
+
+
+def _lead(names: list[str], inputs: Inputs) -> Text:
+    spec = inputs.spec("external")
+    threshold = f" The threshold stayed at {number(spec['threshold'])}." if "threshold" in spec else ""
+    made = spec.get("development") or {}
+    source = (
+        f" It was made from {count(made['n'], *inputs.unit)} of {count(made['n_subjects'], 'patient')}."
+        if {"n", "n_subjects"} <= set(made)
+        else ""
+    )
+    aucs = cohort_aucs(inputs)
+    told = listing([f"{name} {auc}" for name, auc in aucs.items()], 8)
+    return Text(
+        (
+            f"The locked model ({sentence_case(str(spec.get('model', 'model'))).lower()}) was applied to "
+            f"{count(len(names), 'cohort')} that had no part in making it; nothing was fitted again.{source}"
+            f"{threshold} AUC: {told}.",
+        )
+    )
+
+
+def _cohorts(inputs: Inputs) -> list[Item]:
+    frame = inputs.table("external", "cohorts")
+    if frame.empty:
+        return []
+    shown = pd.DataFrame(
+        {
+            "Cohort": cells_of(frame, "cohort", str),
+            inputs.unit[1].capitalize(): cells_of(frame, "n", number),
+            "Patients": cells_of(frame, "n_subjects", number),
+            inputs.positive.capitalize(): [
+                f"{number(n)} ({percent(share, 1.0)})"
+                for n, share in zip(numeric(frame, "n_positive"), numeric(frame, "prevalence"), strict=True)
+            ],
+            "Not predicted": cells_of(frame, "n_not_predicted", number),
+            "With missing inputs": cells_of(frame, "n_with_missing", number),
+            "With inputs out of range": cells_of(frame, "n_out_of_range", number),
+            "Note": cells_of(frame, "note"),
+        },
+        dtype=object,
+    )
+    caption = "The other cohorts. Who is in them, and what was unusual."
+    note = (
+        "Out of range: beyond what the development data held; the model extrapolates there. Missing "
+        "inputs were "
+        "taken at the training median."
+    )
+    return [Table("external-cohorts", caption, shown, data=frame, note=note)]
+
+
+def _metrics(metrics: pd.DataFrame, names: list[str], inputs: Inputs) -> Table:
+    keys = metrics["metric"].astype(str).map(metric_key)
+    order = [key for key in METRICS if (keys == key).any()]
+    order += [key for key in dict.fromkeys(keys) if key not in METRICS]
+    shown = pd.DataFrame({"Metric": [metric_name(key) for key in order]}, dtype=object)
+    for name in names:
+        own = metrics[metrics["cohort"].astype(str) == name]
+        cells = dict(zip(own["metric"].astype(str).map(metric_key), with_interval(own), strict=True))
+        shown[name] = [cells.get(key, "–") for key in order]
+    shown["What it means"] = [METRICS[key][1] if key in METRICS else "" for key in order]
+    return Table(
+        "external-metrics",
+        f"Performance of the locked model in other cohorts. Estimate with {inputs.level_of('external')} "
+        "interval, "
+        "clustered by patient.",
+        shown,
+        data=metrics,
+    )
+
+
+def _curves(names: list[str], inputs: Inputs) -> list[Item]:
+    curves, aucs = inputs.table("external", "roc"), cohort_aucs(inputs)
+    drawn = [
+        Curve(f"{name}: {aucs.get(name, '–')}", rows)
+        for name in names
+        if len(rows := of_cohort(curves, name))
+    ]
+    items: list[Item] = [external_roc(drawn, inputs)] if drawn else []
+    bins = inputs.table("external", "calibration")
+    if len(bins):
+        smooth = inputs.table("external", "calibration_curve")
+        items.append(external_calibration(bins, smooth, distinct(bins, "cohort"), inputs))
+    decisions = inputs.table("external", "decision_curve")
+    if len(decisions):
+        items.append(external_decision(decisions, distinct(decisions, "cohort"), inputs))
+    return items
+
+
+def _recalibration(inputs: Inputs) -> list[Item]:
+    frame = inputs.table("external", "recalibration")
+    if frame.empty:
+        return []
+    shown = pd.DataFrame(
+        {
+            "Cohort": cells_of(frame, "cohort", str),
+            "Update": cells_of(frame, "update", lambda name: _UPDATES.get(str(name), str(name))),
+            "Intercept": cells_of(frame, "intercept", fixed),
+            "Slope": cells_of(frame, "slope", fixed),
+            "Brier score": cells_of(frame, "brier", _three),
+            "ICI": cells_of(frame, "ici", _three),
+            "AUC": cells_of(frame, "auc", fixed),
+            "Note": cells_of(frame, "note"),
+        },
+        dtype=object,
+    )
+    return [
+        Table(
+            "recalibration",
+            "What local updating would change. Only the first row of each cohort is the locked model.",
+            shown,
+            data=frame,
+            note="The updates were fitted on the cohort on which they are measured here, so they look "
+            "better than "
+            "they would in the next patients. The AUC does not change, because the order of the predictions "
+            "stays.",
+        )
+    ]
+
+
+def _three(value: object) -> str:
+    return fixed(value, 3)
+
+
+def _prediction(inputs: Inputs) -> list[Item]:
+    frame = inputs.table("prediction", "predictions")
+    if frame.empty:
+        return []
+    spec = inputs.spec("prediction")
+    outside = int((numeric(frame, "n_out_of_range").fillna(0) > 0).sum())
+    silent = int(numeric(frame, "probability").isna().sum())
+    positive = str(spec.get("positive") or inputs.positive)
+    called = int((column(frame, "decision").astype(str) == positive).sum())
+    at = f" at the locked threshold of {number(spec['threshold'])}" if "threshold" in spec else ""
+    lead = Text(
+        (
+            f"The locked model predicted {count(len(frame) - silent, *inputs.unit)}: {number(called)} as "
+            f"{positive}{at}. {number(outside)} of {number(len(frame))} hold inputs outside what the "
+            "model has "
+            f"seen, and {number(silent)} could not be predicted. The outcome of these cases is not known "
+            "here.",
+        )
+    )
+    caption = "Predictions for new cases. A probability from research software, not a diagnosis."
+    return [lead, listing_table(frame, "predictions", caption, _PREDICTIONS, most=40)]
