@@ -294,7 +294,7 @@ def _leads_on(
 
 def _skops() -> Any:
     # Imported here: it loads every estimator of scikit-learn, and most runs touch no bundle.
-    from skops import io as skops_io  # type: ignore[import-untyped]
+    from skops import io as skops_io
 
     return skops_io
 
@@ -350,13 +350,13 @@ def _require_unchanged(files: Mapping[str, bytes], folder: Path, expected: str |
 
 
 def _changed(files: Mapping[str, bytes]) -> list[str]:
-    """Name the files that differ from their checksums; the checksums themselves if none does."""
+    """Say which files and checksums do not fit; if all do, the checksums are written in another way."""
     try:
         written = json.loads(files[CHECKSUMS])["files"]
         differing = [name for name, own in _sums(files).items() if written[name] != own]
     except (KeyError, TypeError, ValueError):
         differing = []
-    return [f"{name} was changed" for name in differing or [CHECKSUMS]]
+    return [f"{name} differs from its checksum" for name in differing] or [f"{CHECKSUMS} was changed"]
 
 
 def _log_versions(fitted: FittedModel) -> None:

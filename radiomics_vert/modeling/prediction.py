@@ -132,7 +132,7 @@ def score(fitted: FittedModel, table: pd.DataFrame | Dataset) -> Scored:
     -------
     Scored
     """
-    frame, units, subjects = _rows(table)
+    frame, units, subjects = _rows(fitted, table)
     absent = tuple(name for name in fitted.features if name not in frame.columns)
     _require_columns(fitted, absent, frame)
     columns = [_column(frame, one) for one in fitted.inputs]
@@ -233,7 +233,9 @@ def _own_parameters(fitted: FittedModel, dataset: Dataset) -> dict[str, Any]:
     return dict(dataset_parameters(dataset, fitted.features))
 
 
-def _rows(table: pd.DataFrame | Dataset) -> tuple[pd.DataFrame, tuple[str, ...], tuple[str, ...]]:
+def _rows(
+    fitted: FittedModel, table: pd.DataFrame | Dataset
+) -> tuple[pd.DataFrame, tuple[str, ...], tuple[str, ...]]:
     """Return the columns that may be inputs, the names of the rows, and the patients."""
     if isinstance(table, Dataset):
         frame = pd.concat([table.covariates, table.X], axis=1)
@@ -244,7 +246,8 @@ def _rows(table: pd.DataFrame | Dataset) -> tuple[pd.DataFrame, tuple[str, ...],
         units = pd.Index(table.index if named is None else named).astype(str)
         own = table[_SUBJECT] if _SUBJECT in table.columns else pd.Series("", index=table.index)
         subjects = own.fillna("").astype(str)
-        frame = table.drop(columns=[name for name in ("unit", *IDENTITY) if name in table.columns])
+        names = {"unit", *IDENTITY} - set(fitted.features)  # a site may be an input
+        frame = table.drop(columns=[name for name in table.columns if name in names])
     _require_once(units, "a name of its own for each row", "rename or remove the repeated rows")
     _require_once(frame.columns, "each column once", "rename or remove the repeated columns")
     return frame, tuple(units), tuple(subjects)
