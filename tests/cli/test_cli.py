@@ -80,10 +80,38 @@ def test_a_table_goes_through_analyze_validate_and_report(table, tmp_path):
     association = pd.read_csv(tmp_path / "out" / "records" / "association_features.csv")
     assert association.loc[association["p_adjusted"] < 0.05, "feature"].tolist() == ["informative"]
     metrics = pd.read_csv(tmp_path / "out" / "records" / "validation_metrics.csv")
-    assert metrics.loc[metrics["metric"] == "auc", "estimate"].item() > 0.7
+    auc = metrics[metrics["metric"] == "auc"].set_index("feature_set")["estimate"]
+    assert set(auc.index) == {"features", "best single feature"}
+    assert auc["features"] > 0.7
     done = call("report", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "out" / "report.html").is_file()
+
+
+def test_a_locked_model_predicts_and_is_measured_on_another_cohort(small_study, table, tmp_path):
+    done = call("run", small_study, "--quiet")
+    assert done.returncode == 0, done.stderr
+    bundle, features = small_study / "results" / "model", small_study / "results" / "features"
+    done = call("predict", bundle, features, "-o", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    predictions = pd.read_csv(tmp_path / "out" / "prediction_predictions.csv")
+    assert len(predictions) == len(pd.read_csv(features / "features.csv"))
+    assert predictions["probability"].between(0, 1).all()
+
+    roles = ["--outcome", "Target", "--positive", "1", "--group", "ID", "-o", tmp_path / "ext"]
+    done = call("validate", "--external", table, "--bundle", bundle, *roles)
+    assert done.returncode == 2
+    assert "RV512" in done.stderr
+    (bundle / "model.json").write_text((bundle / "model.json").read_text() + " ")
+    done = call("predict", bundle, features, "-o", tmp_path / "out")
+    assert done.returncode == 2
+    assert "RV510" in done.stderr
+
+
+def test_a_sample_size_needs_no_data():
+    done = call("plan", "--prevalence", "0.4", "--parameters", "10", "--auc", "0.8")
+    assert done.returncode == 0, done.stderr
+    assert "529" in done.stdout
 
 
 def test_a_table_without_roles_is_explained(table):
