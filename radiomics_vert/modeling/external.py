@@ -184,8 +184,9 @@ def _cohort_tables(
     confidence: float,
     prevalence: Sequence[float] | None,
 ) -> dict[str, pd.DataFrame]:
-    compared = require_parameters(fitted, dataset_parameters(dataset, fitted.features))
-    scored = score(fitted, dataset)
+    where = f"external cohort {name!r}"
+    compared = require_parameters(fitted, dataset_parameters(dataset, fitted.features), where)
+    scored = score(fitted, dataset, where)
     known = ~np.isnan(scored.probability)
     predictions = Predictions(
         np.asarray(dataset.y, dtype=np.int_)[known],

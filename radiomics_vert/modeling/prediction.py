@@ -21,6 +21,7 @@ from radiomics_vert.provenance import Provenance, versions
 from radiomics_vert.results import Result
 
 KIND = "prediction"
+WHERE = "table to predict"
 _UNIT_COLUMNS = ("unit", "case_id")
 _SUBJECT = "subject_id"
 _NAMED = 30
@@ -123,20 +124,27 @@ def predict(
     )
 
 
-def score(fitted: FittedModel, table: pd.DataFrame | Dataset) -> Scored:
+def score(fitted: FittedModel, table: pd.DataFrame | Dataset, where: str = WHERE) -> Scored:
     """Predict the rows of a table and note what is unusual in them.
 
     Parameters and errors are those of :func:`predict`; extraction parameters are not compared.
+
+    Parameters
+    ----------
+    fitted, table
+        As in :func:`predict`.
+    where : str
+        What errors call the table.
 
     Returns
     -------
     Scored
     """
-    frame, units, subjects = _rows(fitted, table)
+    frame, units, subjects = _rows(fitted, table, where)
     absent = tuple(name for name in fitted.features if name not in frame.columns)
-    _require_columns(fitted, absent, frame)
+    _require_columns(fitted, absent, frame, where)
     columns = [_column(frame, one) for one in fitted.inputs]
-    _require_numbers(fitted.inputs, columns)
+    _require_numbers(fitted.inputs, columns, where)
     X = np.hstack([one.encode(column) for one, column in zip(fitted.inputs, columns, strict=True)])
     pairs = {one.name: (one, column) for one, column in zip(fitted.inputs, columns, strict=True)}
     beyond = pd.DataFrame({name: one.out_of_range(own) for name, (one, own) in pairs.items()}, index=units)
@@ -154,7 +162,9 @@ def score(fitted: FittedModel, table: pd.DataFrame | Dataset) -> Scored:
     )
 
 
-def require_parameters(fitted: FittedModel, stated: Mapping[str, str | Sequence[str]] | None) -> bool:
+def require_parameters(
+    fitted: FittedModel, stated: Mapping[str, str | Sequence[str]] | None, where: str = WHERE
+) -> bool:
     """Refuse features that were extracted with other parameters than those of the development data.
 
     Parameters
@@ -163,6 +173,8 @@ def require_parameters(fitted: FittedModel, stated: Mapping[str, str | Sequence[
         The model.
     stated : mapping of str to digest or digests, or None
         Per sequence, what is known about the table.
+    where : str
+        What the error calls the table.
 
     Returns
     -------
@@ -188,7 +200,7 @@ def require_parameters(fitted: FittedModel, stated: Mapping[str, str | Sequence[
                     f"{name}: {', '.join(found[name]) if name in found else 'no such sequence'}"
                     for name in differing
                 ),
-                "extraction parameters of the table",
+                f"extraction parameters, {where}",
                 "extract the features again with the parameter file that belongs to the model",
             )
         )
@@ -234,7 +246,7 @@ def _own_parameters(fitted: FittedModel, dataset: Dataset) -> dict[str, Any]:
 
 
 def _rows(
-    fitted: FittedModel, table: pd.DataFrame | Dataset
+    fitted: FittedModel, table: pd.DataFrame | Dataset, where: str
 ) -> tuple[pd.DataFrame, tuple[str, ...], tuple[str, ...]]:
     """Return the columns that may be inputs, the names of the rows, and the patients."""
     if isinstance(table, Dataset):
@@ -248,8 +260,8 @@ def _rows(
         subjects = own.fillna("").astype(str)
         names = {"unit", *IDENTITY} - set(fitted.features)  # a site may be an input
         frame = table.drop(columns=[name for name in table.columns if name in names])
-    _require_once(units, "a name of its own for each row", "rename or remove the repeated rows")
-    _require_once(frame.columns, "each column once", "rename or remove the repeated columns")
+    _require_once(units, "a name of its own for each row", where, "rename or remove the repeated rows")
+    _require_once(frame.columns, "each column once", where, "rename or remove the repeated columns")
     return frame, tuple(units), tuple(subjects)
 
 
@@ -313,14 +325,14 @@ def _note(n_beyond: int, n_missing: int, n_used: int) -> str:
     return "; ".join(notes)
 
 
-def _require_once(names: pd.Index, expected: str, remedy: str) -> None:
+def _require_once(names: pd.Index, expected: str, where: str, remedy: str) -> None:
     repeated = sorted(set(map(str, names[names.duplicated()])))
     if repeated:
         found = f"{len(repeated)} more than once, for example {repeated[0]!r}"
-        raise AnalysisError(Problem("RV405", expected, found, "table to predict", remedy))
+        raise AnalysisError(Problem("RV405", expected, found, where, remedy))
 
 
-def _require_columns(fitted: FittedModel, absent: Sequence[str], frame: pd.DataFrame) -> None:
+def _require_columns(fitted: FittedModel, absent: Sequence[str], frame: pd.DataFrame, where: str) -> None:
     lacking = [name for name in absent if name in set(fitted.used)]
     if lacking:
         more = f" and {len(lacking) - _NAMED} more" if len(lacking) > _NAMED else ""
@@ -329,14 +341,14 @@ def _require_columns(fitted: FittedModel, absent: Sequence[str], frame: pd.DataF
                 "RV512",
                 f"a column for each of the {len(fitted.used)} inputs that the model uses",
                 f"no column for {', '.join(lacking[:_NAMED])}{more}",
-                f"table to predict, {frame.shape[1]} columns",
+                f"{where}, {frame.shape[1]} columns",
                 "extract these features with the parameter file of the model, or add the columns; write "
                 "the names as in model.json",
             )
         )
 
 
-def _require_numbers(inputs: Sequence[Input], columns: Sequence[pd.Series[Any]]) -> None:
+def _require_numbers(inputs: Sequence[Input], columns: Sequence[pd.Series[Any]], where: str) -> None:
     text, infinite = [], []
     for one, column in zip(inputs, columns, strict=True):
         if one.values or not column.notna().any():
@@ -345,7 +357,6 @@ def _require_numbers(inputs: Sequence[Input], columns: Sequence[pd.Series[Any]])
             text.append((one.name, column.dropna().iloc[0]))
         elif np.isinf(column.dropna().to_numpy(dtype=np.float64)).any():
             infinite.append(one.name)
-    where = "table to predict"
     if text:
         found = f"{len(text)} columns of text, such as {text[0][1]!r}"
         names = ", ".join(name for name, _ in text[:4])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 
 from radiomics_vert.dataset.nouns import Dataset
+from radiomics_vert.dataset.plain import read_dataset
 from radiomics_vert.errors import AnalysisError, SettingsError
 from radiomics_vert.modeling import (
     FittedModel,
@@ -244,7 +246,7 @@ def test_what_cannot_be_right_is_refused(fitted: FittedModel, cohort: Dataset) -
         validate_external(fitted, {})
     with pytest.raises(AnalysisError, match="RV501"):
         validate_external(fitted, {"B": replace(cohort, groups=pd.Series(cohort.X.index, cohort.X.index))})
-    with pytest.raises(AnalysisError, match=r"RV512[\s\S]*f00"):
+    with pytest.raises(AnalysisError, match=r"RV512[\s\S]*f00[\s\S]*external cohort 'B'"):
         validate_external(fitted, {"B": replace(cohort, X=cohort.X[["f011"]])})
 
 
@@ -279,3 +281,27 @@ def test_validation_on_simulated_hospitals_finds_what_was_planted(make_dataset: 
     planted = logit(0.8) - logit(0.5)
     assert found["many", "calibration_intercept"] == pytest.approx(planted, abs=0.4)
     assert abs(found["like", "calibration_intercept"]) < 0.3
+
+
+@pytest.mark.data
+def test_real_lung_tables(real_data: Path, tmp_path: Path) -> None:
+    def table(name: str) -> Dataset:
+        packed = (real_data / "radmlbench" / "datasets" / f"{name}.gz").read_bytes()
+        (tmp_path / f"{name}.csv").write_bytes(gzip.decompress(packed))
+        return read_dataset(tmp_path / f"{name}.csv", outcome="Target", positive="1", group="ID")
+
+    lung, neck = table("Hosny2018B"), table("HNSCC")
+    half = pd.Series(np.arange(len(lung)) % 2 == 0, index=lung.X.index)
+    spec = ModelSpec(grid={"k": (10,), "l1_ratio": (0.5,), "C": (0.1,)})
+    made = fit_final(rows_of(lung, half), spec, ValidationSpec(inner_folds=3, n_boot=50))
+    save_bundle(made, tmp_path / "model")
+    loaded = load_bundle(tmp_path / "model")
+    result = validate_external(loaded, {"other half": rows_of(lung, ~half)})
+    auc = result.frame().set_index("metric").loc["auc"]
+    assert (auc["n"], auc["n_subjects"]) == (103, 103)
+    assert auc["ci_low"] < auc["estimate"] < auc["ci_high"]
+    assert result.frame("recalibration")["brier"].notna().all()
+    with pytest.raises(AnalysisError, match=r"RV513[\s\S]*103 of 206 patients by id"):
+        validate_external(loaded, {"whole": lung})
+    with pytest.raises(AnalysisError, match=r"RV512[\s\S]*external cohort 'neck'"):
+        validate_external(loaded, {"neck": neck})
