@@ -25,6 +25,7 @@ from radiomics_vert.provenance import versions as installed_versions
 from radiomics_vert.statistics import plan_sample_size
 from radiomics_vert.storage import blanks_filled
 from radiomics_vert.study import (
+    MODEL,
     RECORDS,
     Run,
     TableStudy,
@@ -71,6 +72,7 @@ Covariates = Annotated[
     list[str] | None, typer.Option("--covariate", help="Covariate column; may be repeated.")
 ]
 Drop = Annotated[list[str] | None, typer.Option("--drop", help="Column to leave out; may be repeated.")]
+Expected = Annotated[str | None, typer.Option("--expected", help="Published digest of the model.")]
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="Folder for results and report.")]
 
 
@@ -154,17 +156,22 @@ def validate(
         list[Path] | None, typer.Option(help="Feature table of another cohort; may be repeated.")
     ] = None,
     bundle: Annotated[Path | None, typer.Option(help="Locked model for --external.")] = None,
+    expected: Expected = None,
+    prevalence: Annotated[
+        list[float] | None, typer.Option(help="Share of positives for predictive values (with --external).")
+    ] = None,
     workers: Workers = None,
     quiet: Quiet = False,
 ) -> None:
     """Cross-validate the models by patient, for a study or for a table of features.
 
-    With --external and --bundle, measure a locked model on other cohorts instead.
+    With --external and --bundle, measure a locked model on other cohorts instead: nothing is refitted,
+    recalibration beside it is fitted on the external data, and shared patients are refused.
     """
     if external:
         locked = _required_bundle(bundle)
         roles = _table(external[0], outcome, positive, negative, group, level, covariate, drop, output)
-        found = validate_tables(locked, external, roles).frame()
+        found = validate_tables(locked, external, roles, prevalence or (), expected).frame()
         out.print(found[["cohort", "metric", "estimate", "ci_low", "ci_high", "n"]].to_string(index=False))
         out.print(str(roles.records / "external_metrics.csv"), markup=False)
         return
@@ -191,10 +198,15 @@ def predict(
     model: Annotated[Path, typer.Argument(help="Folder of a model bundle (model/ of a study).")],
     table: Annotated[Path, typer.Argument(help="Feature table, or the features/ folder of a study.")],
     output: Output = None,
+    expected: Expected = None,
 ) -> None:
-    """Predict the vertebrae of a feature table with a locked model; nothing is refitted."""
+    """Predict the vertebrae of a table with a locked model; nothing is refitted.
+
+    Refuses a table made with other extraction parameters or without columns that the model uses; flags
+    values outside the development data.
+    """
     folder = output or Path(f"{table.stem}_prediction")
-    result = predict_table(model, table, folder)
+    result = predict_table(model, table, folder, expected)
     shown = result.frame()[["unit", "subject_id", "probability", "decision", "n_out_of_range", "n_missing"]]
     out.print(shown.to_string(index=False), markup=False)
     out.print(f"{DISCLAIMER}\n{folder / 'prediction_predictions.csv'}", markup=False)
@@ -394,6 +406,9 @@ def _close(at_work: Run, path: Path) -> int:
     """Print the result in three sentences and the path of the report; return the exit code."""
     for sentence in result_sentences(at_work.study.records):
         out.print(sentence, markup=False)
+    digest = at_work.facts.get("model_bundle")
+    if digest:
+        out.print(f"Model bundle {at_work.study.output / MODEL}, digest {digest}", markup=False)
     counts = finding_counts(at_work.study.records)
     out.print(f"The checks found {_tally(counts)}; the report lists them.", markup=False)
     out.print(f"{DISCLAIMER}\n{path}", markup=False)

@@ -83,7 +83,9 @@ def merge(
         outcome=outcome,
         positive=positive,
         negative=negative,
-        provenance=Provenance({"features": [dict(t.provenance.reproducible) for t in tables]}),
+        provenance=Provenance(
+            {"features": [dict(t.provenance.reproducible) for t in tables], "images": _images(tables)}
+        ),
     )
 
 
@@ -277,6 +279,12 @@ def _level_region(level: str) -> str | None:
 def _as_number_where_possible(column: pd.Series[str]) -> pd.Series[float] | pd.Series[str]:
     number = pd.to_numeric(column, errors="coerce")
     return number if number.notna().sum() == column.notna().sum() else column
+
+
+def _images(tables: Sequence[FeatureTable]) -> list[str]:
+    """Return the digests of all images, by which two cohorts can be told to share one."""
+    digests = [t.diagnostics["image_digest"] for t in tables if "image_digest" in t.diagnostics]
+    return sorted({str(digest) for column in digests for digest in column.dropna()} - {""})
 
 
 def _nothing_measured(tables: Sequence[FeatureTable]) -> Problem:

@@ -1,12 +1,13 @@
 """A study from its settings to its report: the one place that knows the order of the stages."""
 
 from radiomics_vert.study.demo import prepare_demo
-from radiomics_vert.study.deployment import predict_table, validate_tables
+from radiomics_vert.study.deployment import MODEL, predict_table, validate_tables
 from radiomics_vert.study.folder import RECORDS, Study, load_results, load_study
 from radiomics_vert.study.plain import TableStudy, analyze_table, validate_table
 from radiomics_vert.study.stages import Run, finding_counts, report_folder, result_sentences
 
 __all__ = [
+    "MODEL",
     "RECORDS",
     "Run",
     "Study",

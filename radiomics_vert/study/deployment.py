@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from radiomics_vert.dataset import feature_matrix
+from radiomics_vert.errors import Problem, SettingsError
 from radiomics_vert.extraction import FeatureTable
 from radiomics_vert.modeling import fit_final, load_bundle, predict, save_bundle, validate_external
 from radiomics_vert.results import Result
@@ -53,7 +54,7 @@ def write_bundle(stage: ModelStage, folder: Path) -> str:
     return save_bundle(fitted, folder)
 
 
-def predict_table(bundle: Path, table: Path, output: Path) -> Result:
+def predict_table(bundle: Path, table: Path, output: Path, expected: str | None = None) -> Result:
     """Predict the vertebrae of a feature table with a locked model; write the tables.
 
     Parameters
@@ -64,12 +65,14 @@ def predict_table(bundle: Path, table: Path, output: Path) -> Result:
         A table with one row per vertebra, or the `features` folder of a study.
     output : Path
         Folder for the result.
+    expected : str, optional
+        Published digest of the model.
 
     Returns
     -------
     Result
     """
-    fitted = load_bundle(bundle)
+    fitted = load_bundle(bundle, expected=expected)
     if table.is_dir():
         features = FeatureTable.load(table)
         X, info = feature_matrix(features)
@@ -82,7 +85,13 @@ def predict_table(bundle: Path, table: Path, output: Path) -> Result:
     return result
 
 
-def validate_tables(bundle: Path, tables: Sequence[Path], roles: TableStudy) -> Result:
+def validate_tables(
+    bundle: Path,
+    tables: Sequence[Path],
+    roles: TableStudy,
+    prevalence: Sequence[float] = (),
+    expected: str | None = None,
+) -> Result:
     """Measure a locked model on feature tables of other cohorts; write the tables.
 
     Parameters
@@ -93,12 +102,28 @@ def validate_tables(bundle: Path, tables: Sequence[Path], roles: TableStudy) -> 
         One per cohort; the file's name names it.
     roles : TableStudy
         Roles of the columns, the same in every table.
+    prevalence : sequence of float
+        Shares of positive vertebrae at which predictive values are given as well.
+    expected : str, optional
+        Published digest of the model.
 
     Returns
     -------
     Result
+
+    Raises
+    ------
+    SettingsError
+        RV602 two tables have one name.
     """
+    names = [path.stem for path in tables]
+    if len(set(names)) < len(names):
+        remedy = "rename a file: the name of the file names its cohort"
+        problem = Problem("RV602", "tables with different names", ", ".join(names), "--external", remedy)
+        raise SettingsError(problem)
     cohorts = {path.stem: replace(roles, features=path).dataset() for path in tables}
-    result = validate_external(load_bundle(bundle), cohorts)
+    result = validate_external(
+        load_bundle(bundle, expected=expected), cohorts, prevalence=list(prevalence) or None
+    )
     result.save(roles.records)
     return result

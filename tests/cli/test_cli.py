@@ -52,8 +52,9 @@ def test_run_ends_with_three_sentences_and_the_report(small_study):
     done = call("run", small_study, "--quiet")
     assert done.returncode == 0, done.stderr
     lines = done.stdout.strip().splitlines()
-    assert len(lines) == 6
-    assert lines[3].startswith("The checks found 0 errors")
+    assert len(lines) == 7
+    assert "digest" in lines[3]
+    assert lines[4].startswith("The checks found 0 errors")
     assert lines[-1].endswith("report.html")
     assert "not a diagnostic device" in lines[-2]
     log = (small_study / "results" / "run.log").read_text()
