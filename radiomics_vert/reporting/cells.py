@@ -137,3 +137,8 @@ def flagged_first(frame: pd.DataFrame, name: str = "flagged") -> pd.DataFrame:
 def cells_of(frame: pd.DataFrame, name: str, form: Callable[[Any], str] = cell) -> list[str]:
     """Return a column as printed; absent values, and absent columns, as dashes."""
     return [form(value) for value in column(frame, name)]
+
+
+def without_empty(shown: pd.DataFrame) -> pd.DataFrame:
+    """Leave out printed columns without a single entry (a note that no row needs)."""
+    return shown.loc[:, [not shown[head].isin(["", ABSENT]).all() for head in shown.columns]]

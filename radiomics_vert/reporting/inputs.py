@@ -123,6 +123,12 @@ def column(frame: pd.DataFrame, name: str) -> pd.Series[Any]:
     return pd.Series([None] * len(frame), index=frame.index, dtype=object)
 
 
+def words(frame: pd.DataFrame, name: str) -> pd.Series[str]:
+    """Return a column as text; what is absent, even a whole column read back as NaN, is empty."""
+    cells = ["" if is_absent(value) else str(value) for value in column(frame, name)]
+    return pd.Series(cells, index=frame.index, dtype=object)
+
+
 def truth(frame: pd.DataFrame, name: str) -> pd.Series[bool]:
     """Return a column of yes or no as booleans, also where it was read back from a file as text."""
     return column(frame, name).astype(str).str.lower().isin(["true", "1", "1.0", "yes"])

@@ -110,14 +110,21 @@ def draw(
     Figure
         The same bytes for the same input.
     """
+    svg, png = _picture(paint, size, synthetic)
+    return Figure(key, caption, judge, alt, svg, png)
+
+
+def _picture(
+    paint: Callable[[Canvas], None], size: tuple[float, float], synthetic: bool
+) -> tuple[str, bytes]:
+    """Paint on an empty canvas and return it as SVG and PNG."""
     with style():
         canvas = Canvas(figsize=size)
         if synthetic:
             # A title line of the figure itself: layout keeps it free of axes, and a copied picture keeps it.
             canvas.suptitle(SYNTHETIC_LABEL, x=0.995, ha="right", fontsize=7.5, weight="bold", color=MUTED)
         paint(canvas)
-        svg, png = _files(canvas)
-    return Figure(key, caption, judge, alt, svg, png)
+        return _files(canvas)
 
 
 def _files(canvas: Canvas) -> tuple[str, bytes]:

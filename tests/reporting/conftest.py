@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from made_analyses import every_analysis
 from made_study import every_result
 
 from radiomics_vert.reporting import Report, build_report
@@ -25,6 +26,20 @@ def make_results() -> Callable[..., list[Result]]:
 def report() -> Report:
     """The report of the whole study, with real pictures."""
     return build_report(every_result())
+
+
+@pytest.fixture(scope="session")
+def full_report() -> Report:
+    """The report of all analyses, with real pictures."""
+    return build_report(every_analysis())
+
+
+@pytest.fixture
+def no_painting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make no picture at all; captions and tables stay as they are."""
+    monkeypatch.setattr(
+        "radiomics_vert.reporting.style._picture", lambda *_: ("<svg viewBox='0 0 1 1'/>", b"")
+    )
 
 
 @pytest.fixture

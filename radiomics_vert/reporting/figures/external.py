@@ -19,6 +19,7 @@ from radiomics_vert.reporting.wording import count
 _Panel = Callable[[Axes, str], None]
 _MOST = 6
 _ACROSS = 3
+_WIDTHS = {1: 4.4, 2: 6.6, 3: 8.4}
 
 
 def external_roc(curves: list[Curve], inputs: Inputs) -> Figure:
@@ -174,5 +175,5 @@ def _panels(
                 axes.set_title("\n".join(textwrap.wrap(names[index], 32)), fontsize=8.5)
                 axes.tick_params(labelsize=7.5)
 
-    size = (2.75 * across if across > 1 else 4.4, 2.9 * lines + 0.2)
+    size = (_WIDTHS[across], 2.9 * lines + 0.2)
     return draw(paint, key=key, size=size, caption=caption, judge=judge, alt=alt, synthetic=inputs.synthetic)

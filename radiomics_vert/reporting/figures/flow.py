@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from matplotlib.patches import FancyBboxPatch
 
-from radiomics_vert.reporting.inputs import Inputs, column, numeric
+from radiomics_vert.reporting.inputs import Inputs, column, numeric, words
 from radiomics_vert.reporting.nouns import Figure
 from radiomics_vert.reporting.style import INK, MUTED, PAPER, RULE, draw
 from radiomics_vert.reporting.wording import number, sentence_case, without_paths
@@ -41,7 +41,7 @@ def steps(flow: pd.DataFrame) -> list[Step]:
         column(flow, "unit").astype(str),
         numeric(flow, "entered").fillna(0),
         numeric(flow, "left").fillna(0),
-        column(flow, "reason").fillna("").astype(str),
+        words(flow, "reason"),
         strict=True,
     )
     for name, unit, entered, left, reason in rows:

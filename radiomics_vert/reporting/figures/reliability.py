@@ -11,12 +11,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 from radiomics_vert.reporting.figures.rows import estimate_of
-from radiomics_vert.reporting.inputs import Inputs, column, numeric
+from radiomics_vert.reporting.inputs import Inputs, column, numeric, words
 from radiomics_vert.reporting.nouns import Figure
 from radiomics_vert.reporting.style import INK, MUTED, NEUTRAL, SERIES, SERIES_MARKERS, bare, beside, draw
 from radiomics_vert.reporting.wording import count, family_name, fixed, percent, readable
 
-_PANELS = 6
+_PANELS, _WIDTHS = 6, {1: 5.0, 2: 6.8, 3: 8.6}
 _GOLDEN = 0.618034
 
 
@@ -76,7 +76,7 @@ def icc_overview(features: pd.DataFrame, threshold: float, inputs: Inputs) -> Fi
 
 def _by_family(features: pd.DataFrame) -> dict[str, pd.Series[float]]:
     """Return the ICCs of each family and sequence, families with the highest median first."""
-    sequence = column(features, "sequence").fillna("").astype(str)
+    sequence = words(features, "sequence")
     several = len(sequence.unique()) > 1
     names = column(features, "family").astype(str).map(family_name)
     keys = names + (", " + sequence if several else "")
@@ -133,7 +133,7 @@ def bland_altman(pairs: pd.DataFrame, inputs: Inputs) -> Figure:
     return draw(
         paint,
         key="bland-altman",
-        size=(2.9 * wide if wide > 1 else 4.6, 2.9 * lines + 0.5),
+        size=(_WIDTHS[wide], 2.9 * lines + 0.5),
         caption=(
             "Bland-Altman plots. Difference of two measurements against their mean, in the unit of the "
             "feature; solid and dashed: bias and limits of agreement of the pair that agrees least."

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from radiomics_vert.reporting.cells import cells_of, with_interval
+from radiomics_vert.reporting.cells import cells_of, with_interval, without_empty
 from radiomics_vert.reporting.figures.adjusted import odds_ratios
-from radiomics_vert.reporting.inputs import Inputs, column, numeric
+from radiomics_vert.reporting.inputs import Inputs, column, numeric, words
 from radiomics_vert.reporting.nouns import Section, Table, Text
 from radiomics_vert.reporting.wording import count, listing, number, p_value, readable, sentence_case
 
@@ -56,7 +56,7 @@ def _lead(adjusted: pd.DataFrame, inputs: Inputs) -> Text:
     spec = inputs.spec("adjusted")
     covariates = [sentence_case(str(name)).lower() for name in spec.get("covariates", ())]
     passed = int((numeric(adjusted, "p_adjusted") < inputs.fdr).sum())
-    method = column(adjusted, "method").fillna("").astype(str)
+    method = words(adjusted, "method")
     firth, silent = int(method.str.startswith("Firth").sum()), int(numeric(adjusted, "estimate").isna().sum())
     parts = [
         f"{count(len(adjusted), 'feature')} were adjusted for {listing(covariates, 12) or 'no covariate'}; "
@@ -64,7 +64,8 @@ def _lead(adjusted: pd.DataFrame, inputs: Inputs) -> Text:
         f"Working correlation within the patient: {column(adjusted, 'correlation').iloc[0]}.",
     ]
     if firth:
-        parts.append(f"{count(firth, 'odds ratio')} come from Firth's penalised method; the note says why.")
+        come = "comes" if firth == 1 else "come"
+        parts.append(f"{count(firth, 'odds ratio')} {come} from Firth's penalised method; the note says why.")
     if silent:
         parts.append(f"{count(silent, 'feature')} could not be estimated; the note says why.")
     lost = spec.get("n_without_a_covariate")
@@ -93,7 +94,7 @@ def _table(adjusted: pd.DataFrame, plain: pd.DataFrame, inputs: Inputs) -> Table
         "adjusted",
         f"Adjusted association of {count(len(top), 'feature')}. Ordered by p value; the file has all "
         "columns.",
-        shown,
+        without_empty(shown),
         data=inputs.table("adjusted", "gee"),
         note="q: p adjusted over all features of this table. A feature with two values: odds ratio of the "
         "higher against the lower.",

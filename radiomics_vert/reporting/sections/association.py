@@ -7,7 +7,7 @@ import pandas as pd
 from radiomics_vert.reporting.cells import missing
 from radiomics_vert.reporting.figures.association import forest, ranked, strips, volcano
 from radiomics_vert.reporting.figures.correlation import heat_map
-from radiomics_vert.reporting.inputs import Inputs, column, numeric
+from radiomics_vert.reporting.inputs import Inputs, column, numeric, words
 from radiomics_vert.reporting.nouns import Item, Section, Table, Text
 from radiomics_vert.reporting.wording import count, family_name, fixed, interval, number, p_value, readable
 
@@ -119,7 +119,7 @@ def _families(inputs: Inputs, tested: pd.DataFrame) -> list[Item]:
     families = inputs.table("association", "families")
     if families.empty:
         return []
-    best = column(families, "best_feature").fillna("").astype(str)
+    best = words(families, "best_feature")
     aucs = dict(zip(tested["feature"].astype(str), numeric(tested, "estimate"), strict=True))
     shown = pd.DataFrame(
         {

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pandas as pd
 
-from radiomics_vert.reporting.cells import cells_of, flagged_first, listing_table, missing, with_interval
+from radiomics_vert.reporting.cells import (
+    cells_of,
+    flagged_first,
+    listing_table,
+    missing,
+    with_interval,
+    without_empty,
+)
 from radiomics_vert.reporting.inputs import Inputs, numeric, truth
 from radiomics_vert.reporting.nouns import Item, Section, Table, Text
 from radiomics_vert.reporting.wording import (
@@ -227,7 +234,7 @@ def _features(inputs: Inputs) -> list[Item]:
         "correlation "
         "beyond ±0.8; the file has all features."
     )
-    return [Table("size-features", caption, shown, data=frame)]
+    return [Table("size-features", caption, without_empty(shown), data=frame)]
 
 
 def _duplicates(inputs: Inputs) -> list[Item]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from radiomics_vert.reporting.cells import cells_of, distinct, listing_table, with_interval
+from radiomics_vert.reporting.cells import cells_of, distinct, listing_table, with_interval, without_empty
 from radiomics_vert.reporting.figures.curves import Curve
 from radiomics_vert.reporting.figures.external import (
     external_calibration,
@@ -45,7 +45,7 @@ def cohort_aucs(inputs: Inputs) -> dict[str, str]:
     if metrics.empty:
         return {}
     rows = metrics[metrics["metric"].astype(str).map(metric_key) == "auc"]
-    return dict(zip(rows["cohort"].astype(str), with_interval(rows), strict=True))
+    return dict(zip(rows["cohort"].astype(str), with_interval(rows, absent="not defined"), strict=True))
 
 
 def _external(inputs: Inputs) -> list[Item]:
@@ -108,7 +108,7 @@ def _cohorts(inputs: Inputs) -> list[Item]:
         "inputs were "
         "taken at the training median."
     )
-    return [Table("external-cohorts", caption, shown, data=frame, note=note)]
+    return [Table("external-cohorts", caption, without_empty(shown), data=frame, note=note)]
 
 
 def _metrics(metrics: pd.DataFrame, names: list[str], inputs: Inputs) -> Table:

@@ -6,7 +6,7 @@ import pandas as pd
 
 from radiomics_vert.reporting.cells import cells_of, missing, with_interval
 from radiomics_vert.reporting.figures.resampling import STATISTICS, permutation, probe
-from radiomics_vert.reporting.inputs import Inputs, column
+from radiomics_vert.reporting.inputs import Inputs, column, numeric
 from radiomics_vert.reporting.models import Model, metric_key, model_of_spec
 from radiomics_vert.reporting.nouns import Item, Section, Table, Text
 from radiomics_vert.reporting.wording import count, fixed, number, p_value, sentence_case
@@ -54,6 +54,25 @@ def leak_text(inputs: Inputs) -> str:
         "figure of the "
         "models can be believed until the cause is found."
     )
+
+
+def control_text(inputs: Inputs) -> str:
+    """Say that the models tell the classes on vertebrae without the fracture; empty when they do not."""
+    aucs = _control_aucs(inputs)
+    clear = aucs[numeric(aucs, "ci_low") > 0.5] if len(aucs) else aucs
+    if clear.empty:
+        return ""
+    return (
+        f"on unfractured vertebrae of the same patients the classes are told apart too (AUC "
+        f"{with_interval(clear)[0]}), so part of what the models see is not the fracture."
+    )
+
+
+def _control_aucs(inputs: Inputs) -> pd.DataFrame:
+    metrics = inputs.table("negative_control", "metrics")
+    if metrics.empty:
+        return metrics
+    return metrics[metrics["metric"].astype(str).map(metric_key) == "auc"].reset_index(drop=True)
 
 
 def _probe(table: pd.DataFrame, inputs: Inputs) -> list[Item]:
@@ -115,10 +134,9 @@ def _permutation(inputs: Inputs) -> list[Item]:
 
 
 def _control(inputs: Inputs) -> list[Item]:
-    metrics = inputs.table("negative_control", "metrics")
-    if metrics.empty:
+    aucs = _control_aucs(inputs)
+    if aucs.empty:
         return []
-    aucs = metrics[metrics["metric"].astype(str).map(metric_key) == "auc"].reset_index(drop=True)
     names = zip(column(aucs, "feature_set").astype(str), column(aucs, "model").astype(str), strict=True)
     shown = pd.DataFrame(
         {
@@ -135,7 +153,7 @@ def _control(inputs: Inputs) -> list[Item]:
             "Negative control: unfractured vertebrae of the same patients. "
             f"{count(len(aucs), 'model')}, trained and tested on vertebrae without the fracture.",
             shown,
-            data=metrics,
+            data=inputs.table("negative_control", "metrics"),
             note="An AUC clearly above 0.5 means that the classes can be told apart without the "
             "fracture: by the "
             "patient, the scanner, or because the disease is everywhere. That part of the main result is "

@@ -9,6 +9,7 @@ from radiomics_vert.reporting.sections.alarms import warnings
 from radiomics_vert.reporting.sections.confounding import flagged
 from radiomics_vert.reporting.sections.counts import Counts, counts
 from radiomics_vert.reporting.sections.external import cohort_aucs
+from radiomics_vert.reporting.sections.leakage import control_text
 from radiomics_vert.reporting.sections.optimism import corrected_auc, mape
 from radiomics_vert.reporting.sections.sample_size import shortfall
 from radiomics_vert.reporting.wording import count, fixed, listing, number, percent, sentence_case
@@ -82,7 +83,8 @@ def _distrust(inputs: Inputs) -> list[str]:
 
 
 def _confounding(inputs: Inputs) -> list[str]:
-    lines = []
+    control = control_text(inputs)
+    lines = [f"Negative control: {control}"] if control else []
     variables = flagged(inputs, "variables")
     if len(variables):
         names = listing([sentence_case(str(name)).lower() for name in variables["variable"]])

@@ -48,13 +48,13 @@ def _reliability(spec: Mapping[str, Any]) -> str:
     raters = [str(name) for name in spec.get("raters", ())]
     who = f" ({listing(raters, 12)})" if raters else ""
     samples = spec.get("n_bootstrap")
-    drawn = f", {number(samples)} samples{_seed(spec)}" if samples else ""
+    drawn = f", {number(samples)} samples, seed {plain(spec.get('seed'))}" if samples else ""
     return (
         "Reliability was assessed between "
         f"{_REPEATED.get(str(spec.get('by')), 'measurements')}{who}{targets} by "
         f"the {spec.get('form', 'intraclass correlation')} with {_level(spec)} intervals "
         f"({spec.get('interval', 'F')}{drawn}); features with a coefficient of at least "
-        f"{number(spec.get('threshold', 0.75))} were called reliable."
+        f"{plain(spec.get('threshold', 0.75))} were called reliable."
     )
 
 
@@ -97,7 +97,7 @@ def _optimism(spec: Mapping[str, Any]) -> str:
 
 def _explanation(spec: Mapping[str, Any]) -> str:
     limit = spec.get("together")
-    together = f" (absolute Spearman correlation above {number(limit)})" if limit else ""
+    together = f" (absolute Spearman correlation above {plain(limit)})" if limit else ""
     return (
         f"The model ({model_of_spec(spec)}) was explained by permutation importance on the outer test "
         "folds, with "
@@ -147,12 +147,14 @@ def _permutation(spec: Mapping[str, Any]) -> str:
 
 
 def _control(_: Mapping[str, Any]) -> str:
-    return "As a negative control the same models were trained and tested on unfractured vertebrae of "
-    "the patients."
+    return (
+        "As a negative control the same models were trained and tested on unfractured vertebrae of the "
+        "patients."
+    )
 
 
 def _confounding(spec: Mapping[str, Any]) -> str:
-    limit = number(spec.get("significance", 0.05))
+    limit = plain(spec.get("significance", 0.05))
     return (
         "A confounding audit compared acquisition facts, covariates, level and site between the classes, "
         "tested "
@@ -164,11 +166,12 @@ def _confounding(spec: Mapping[str, Any]) -> str:
 
 
 def _sample_size(spec: Mapping[str, Any]) -> str:
-    source = f" with a Cox-Snell R² {spec['r2_source']}" if spec.get("r2_source") else ""
+    r2, source = spec.get("r2_cs"), spec.get("r2_source")
+    assumed = f", assuming a Cox-Snell R² of {number(r2)} ({source})" if r2 and source else ""
     effect = f" and a design effect of {number(spec['design_effect'])}" if "design_effect" in spec else ""
     n = spec.get("candidate_parameters")
     candidates = f" for {count(n, 'candidate variable')}" if n else ""
-    return f"The sample size was checked against the four criteria of Riley{candidates}{source}{effect}."
+    return f"The sample size was checked against the four criteria of Riley{candidates}{assumed}{effect}."
 
 
 def _level(spec: Mapping[str, Any]) -> str:

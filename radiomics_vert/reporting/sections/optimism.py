@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from radiomics_vert.reporting.cells import cells_of
+from radiomics_vert.reporting.cells import cells_of, without_empty
 from radiomics_vert.reporting.figures.resampling import instability
 from radiomics_vert.reporting.inputs import Inputs, numeric
 from radiomics_vert.reporting.models import metric_name, model_of_spec
@@ -83,7 +83,7 @@ def _table(table: pd.DataFrame, inputs: Inputs) -> Table:
     return Table(
         "optimism",
         "Apparent and corrected performance. By bootstrap of patients.",
-        shown,
+        without_empty(shown),
         data=table,
         note=f"Compare the corrected AUC with that of the cross-validation: both estimate the same.{worst}",
     )

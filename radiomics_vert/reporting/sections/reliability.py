@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from radiomics_vert.reporting.cells import cells_of, missing, with_interval
+from radiomics_vert.reporting.cells import cells_of, missing, with_interval, without_empty
 from radiomics_vert.reporting.figures.reliability import bland_altman, icc_overview
-from radiomics_vert.reporting.inputs import Inputs, column, numeric
+from radiomics_vert.reporting.inputs import Inputs, column, numeric, words
 from radiomics_vert.reporting.nouns import Item, Section, Table, Text
 from radiomics_vert.reporting.wording import count, family_name, fixed, listing, number, percent, readable
 
@@ -121,7 +121,7 @@ def _families(inputs: Inputs, threshold: float) -> list[Item]:
         },
         dtype=object,
     )
-    if not column(families, "sequence").fillna("").astype(str).any():
+    if not words(families, "sequence").any():
         shown = shown.drop(columns="Sequence")
     caption = "Reliability by feature family. Share of features that reach the threshold."
     return [Table("reliability-families", caption, shown, data=families)]
@@ -158,7 +158,7 @@ def _least_reliable(features: pd.DataFrame, inputs: Inputs) -> Table:
         f"{len(order)} with every column."
     )
     note = "Bias and limits of agreement are in the unit of the feature, for the pair that agrees least."
-    return Table("reliability", caption, shown, data=order.reset_index(drop=True), note=note)
+    return Table("reliability", caption, without_empty(shown), data=order.reset_index(drop=True), note=note)
 
 
 def _raters(inputs: Inputs) -> list[Item]:

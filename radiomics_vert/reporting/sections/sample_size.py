@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
-from radiomics_vert.reporting.cells import cells_of
+from radiomics_vert.reporting.cells import cells_of, without_empty
 from radiomics_vert.reporting.inputs import Inputs, numeric, truth
 from radiomics_vert.reporting.nouns import Item, Section, Table, Text
-from radiomics_vert.reporting.wording import count, fixed, number, sentence_case
+from radiomics_vert.reporting.wording import count, fixed, number, plain, sentence_case
 
 _TITLE = "Sample size"
 _SHRINKAGE = (
@@ -114,9 +114,9 @@ def _plan(inputs: Inputs) -> list[Item]:
     spec = inputs.spec("sample_size")
     given = (
         f"{count(spec['candidate_parameters'], 'candidate variable')} and a prevalence of "
-        f"{number(spec['prevalence'])}"
+        f"{plain(spec['prevalence'])}"
         if {"candidate_parameters", "prevalence"} <= set(spec)
         else "the figures that were given"
     )
     caption = f"Planned sample size. For {given}; the largest of the four decides."
-    return [Table("sample-size-plan", caption, shown, data=criteria)]
+    return [Table("sample-size-plan", caption, without_empty(shown), data=criteria)]
