@@ -291,3 +291,12 @@ def test_type_one_error_with_thirty_patients(make_dataset, simulate, mixed_withi
             rejected[name].append(result.frame(name)["p_value"].dropna() < 0.05)
     for shares in rejected.values():
         assert 0.025 <= np.concatenate(shares).mean() <= 0.06
+
+
+@pytest.mark.parametrize(("mixed", "expected"), [(2, "independence"), (9, "exchangeable")])
+def test_the_correlation_to_read_follows_how_most_patients_are_mixed(make_dataset, mixed, expected):
+    rng = np.random.default_rng(3)
+    patients = np.repeat(np.arange(12), 3)
+    y = np.where(patients < mixed, np.tile([0, 1, 1], 12), patients % 2)
+    result = adjust(make_dataset({"a": rng.normal(size=36)}, y, patients))
+    assert result.spec["preferred_correlation"] == expected
