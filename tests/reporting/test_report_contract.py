@@ -52,7 +52,7 @@ def make_dataset(prefix: str = "", patients: int = 24) -> Dataset:
     X = pd.DataFrame(rng.normal(10, 1, (len(y), len(names))), index=unit, columns=names)
     X["original_glcm_A"] += 1.5 * y
     X["original_glcm_C"] = X["original_shape_MeshVolume"] * 2 + rng.normal(0, 0.05, len(y))
-    X.loc[unit[(y == 1) & (np.arange(len(y)) % 4 < 3)], "original_glcm_B"] = np.nan
+    X.loc[unit[(y == 1) & (patient % 3 > 0)], "original_glcm_B"] = np.nan
     info = pd.DataFrame({"subject_id": [f"{prefix}P{p:02d}" for p in patient]}, index=unit)
     info = info.assign(level=["L1", "T12"] * patients, site=np.where(patient < 12, "A", "B"))
     covariates = pd.DataFrame({"age": 60 + 9 * rng.normal(size=len(y)), "sex": "f"}, index=unit)

@@ -47,7 +47,8 @@ def heat_map(pairs: pd.DataFrame, inputs: Inputs) -> Figure:
         axes = canvas.add_subplot()
         _cells(axes, rho)
         n = len(labels)
-        axes.set(xlim=(0, n), ylim=(n, 0), aspect="equal")
+        # To the right, so that the names on the left have room.
+        axes.set(xlim=(0, n), ylim=(n, 0), aspect="equal", anchor="E")
         axes.set_yticks(np.arange(n) + 0.5, labels, fontsize=7)
         axes.set_xticks(np.arange(n) + 0.5, [str(i) for i in range(1, n + 1)], fontsize=6)
         axes.tick_params(length=0, pad=2)
@@ -96,10 +97,10 @@ def _cells(axes: Axes, rho: NDArray[np.float64]) -> None:
 def _legend(axes: Axes) -> None:
     handles = [
         axes.plot(
-            [], [], ls="none", marker=marker, ms=7, mew=0, color=colour, alpha=abs(rho), label=f"{rho:+g}"
+            [], [], ls="none", marker=marker, ms=7, mew=0, color=colour, alpha=size, label=f"{mark}{size:g}"
         )[0]
-        for sign, (colour, _, marker) in _SIDES.items()
-        for rho in (sign * 1.0, sign * 0.5)
+        for mark, (colour, _, marker) in zip("+−", _SIDES.values(), strict=True)
+        for size in (1.0, 0.5)
     ]
     axes.legend(handles=handles, title="ρ", loc="upper left", bbox_to_anchor=(0, -0.07), ncols=4)
 
