@@ -39,8 +39,9 @@ format: $(READY)  ## rewrite the sources in the project's style
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(READY)  ## measure against stock pyradiomics, side by side
+bench: $(READY)  ## measure against stock pyradiomics and statsmodels, side by side
 	$(BIN)/python analysis/benchmarks/bench_extraction.py
+	$(BIN)/python analysis/benchmarks/bench_statistics.py
 
 docs: $(READY)  ## rewrite the generated pages and the JSON Schema
 	$(BIN)/python -m docs.generate

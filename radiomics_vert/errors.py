@@ -69,6 +69,7 @@ CODES: dict[str, str] = {
     "RV505": "Fewer events than candidate parameters support",
     "RV506": "Harmonisation between sites is not possible",
     "RV507": "Site cannot be left out",
+    "RV508": "Model is left without a feature",
     "RV510": "Model bundle was changed",
     "RV511": "Extraction parameters are not those of the model",
     "RV512": "Table lacks inputs of the model",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -65,6 +65,24 @@ class Result:
         head = read_json(folder / f"{kind}.json")
         tables = {name: _read(folder / f"{kind}_{name}.csv") for name in head["tables"]}
         return cls(kind, tables, head["spec"], Provenance(head["provenance"]))
+
+
+def remove_results(folder: Path, kinds: Iterable[str]) -> None:
+    """Remove saved results, so that those of other settings cannot enter a report.
+
+    Parameters
+    ----------
+    folder : Path
+        Where they were saved.
+    kinds : iterable of str
+        Which; absent ones are passed over.
+    """
+    for kind in kinds:
+        head = folder / f"{kind}.json"
+        if head.is_file():
+            for name in read_json(head)["tables"]:
+                (folder / f"{kind}_{name}.csv").unlink(missing_ok=True)
+            head.unlink()
 
 
 def _read(path: Path) -> pd.DataFrame:

@@ -71,19 +71,37 @@ def check_validation(validation: Result) -> list[Finding]:
     list of Finding
     """
     folds = validation.frame("folds")
+    return [*_unconverged(folds), *_without_features(folds)]
+
+
+def _unconverged(folds: pd.DataFrame) -> Iterator[Finding]:
     wrong = folds[folds["convergence_warnings"] > 0]
-    if wrong.empty:
-        return []
-    where = (f"{row.feature_set}, repeat {row.repeat}, fold {row.fold}" for row in wrong.itertuples())
-    return [
-        Finding(
+    if len(wrong):
+        yield Finding(
             "RV504",
             "warning",
             f"the fit did not converge in {len(wrong)} of {len(folds)} outer folds",
             "trust the coefficients of these folds less; a stronger penalty converges sooner",
-            tuple(where),
+            _fold_names(wrong),
         )
-    ]
+
+
+def _without_features(folds: pd.DataFrame) -> Iterator[Finding]:
+    empty = folds[folds["n_selected"] == 0]
+    if len(empty):
+        yield Finding(
+            "RV508",
+            "warning",
+            f"the penalty removed every feature in {len(empty)} of {len(folds)} outer folds: there is little "
+            "to learn, and the AUC over all folds falls below 0.5 by construction, not by an inverse effect",
+            "read the AUC within folds (the column auc of the folds), and expect no use of this model",
+            _fold_names(empty),
+        )
+
+
+def _fold_names(folds: pd.DataFrame) -> tuple[str, ...]:
+    names = folds["feature_set"] + ", repeat " + folds["repeat"].astype(str)
+    return tuple(names + ", fold " + folds["fold"].astype(str))
 
 
 def _failures(table: FeatureTable) -> Iterator[Finding]:

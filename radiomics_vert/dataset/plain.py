@@ -123,7 +123,7 @@ def _with_patient(table: pd.DataFrame, group: str, audit: Audit, path: Path) -> 
 
 def _spoken(value: str, outcome: str) -> str:
     """Name a class that is a bare number together with its column: `fracture=1`."""
-    text = str(value)
+    text = {"True": "1", "False": "0"}.get(str(value), str(value))
     return f"{outcome}={text}" if text.replace(".", "", 1).lstrip("-").isdigit() else text
 
 

@@ -67,8 +67,10 @@ def examine(
     features = association.frame("features").dropna(subset=["p_value"])
     chosen = list(features.sort_values("p_value", kind="stable")["feature"].head(adjust_features))
     if chosen and dataset.covariates.shape[1]:
-        progress = watch("adjusting for covariates")
-        results.append(adjust(dataset, features=chosen, n_jobs=n_jobs, progress=progress))
+        adjusted = adjust(dataset, features=chosen, n_jobs=n_jobs, progress=watch("adjusting for covariates"))
+        alone = adjust(dataset, features=chosen, covariates=[], correlation=("independence",), n_jobs=n_jobs)
+        tables = {**adjusted.tables, "unadjusted": alone.frame("gee")}
+        results.append(Result(adjusted.kind, tables, adjusted.spec, adjusted.provenance))
     counts = dataset.counts()
     check = sample_size_check(
         len(dataset),

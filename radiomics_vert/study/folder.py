@@ -111,11 +111,17 @@ def load_study(path: str | Path, output: Path | None = None) -> Study:
     return Study(read_settings(path), path.parent, output)
 
 
-CHECKS = ("checks_extraction", "checks_dataset", "checks_validation")
-ANALYSES = ("table_one", "reliability", "association", "values", "adjusted", "confounding")
-MODELS = ("sample_size_check", "validation", "comparison", "subgroups", "negative_control")
-ASSESSMENTS = ("explanation", "leakage_probe", "optimism", "permutation", "external")
-KINDS = ("study", "cohort", "flow", *CHECKS, "extraction", *ANALYSES, *MODELS, *ASSESSMENTS, "provenance")
+# What each stage writes. A stage that runs again first removes what it wrote, and what rests on it.
+MEASURED = ("cohort", "checks_extraction", "extraction", "reliability")
+ANALYSED = (
+    *("study", "flow", "checks_dataset", "table_one", "association", "values"),
+    *("adjusted", "confounding", "sample_size_check", "provenance"),
+)
+MODELLED = (
+    *("validation", "checks_validation", "comparison", "subgroups", "negative_control", "explanation"),
+    *("leakage_probe", "optimism", "permutation", "external"),
+)
+KINDS = (*MEASURED, *ANALYSED, *MODELLED)
 
 
 def load_results(folder: Path) -> list[Result]:

@@ -11,10 +11,10 @@ import pandas as pd
 from radiomics_vert.dataset import Dataset, read_dataset
 from radiomics_vert.modeling import ModelSpec, ValidationSpec
 from radiomics_vert.provenance import git_state
-from radiomics_vert.results import Result
+from radiomics_vert.results import Result, remove_results
 from radiomics_vert.storage import digest
 from radiomics_vert.study.analysis import Watch, describe, examine, unwatched
-from radiomics_vert.study.folder import RECORDS
+from radiomics_vert.study.folder import ANALYSED, MODELLED, RECORDS
 from radiomics_vert.study.models import Assessment, ModelStage
 from radiomics_vert.study.records import flow_result, provenance_result
 
@@ -118,6 +118,7 @@ def analyze_table(
         *described,
         *examine(dataset, association, None, adjust_features, n_jobs, watch),
     ]
+    remove_results(study.records, ANALYSED)
     for result in results:
         result.save(study.records)
     return results
@@ -158,6 +159,7 @@ def validate_table(
     specs = [ModelSpec(name) for name in models]
     results = ModelStage(dataset, specs, validation, assessment, n_jobs, watch).results()
     frame = _frame_results(study, dataset, validation.confidence, 0.05, validation.seed)
+    remove_results(study.records, MODELLED)
     for part in (*frame, *results):
         part.save(study.records)
     return results

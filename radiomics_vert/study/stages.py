@@ -15,13 +15,13 @@ from radiomics_vert.dataset import Dataset, merge
 from radiomics_vert.extraction import FeatureTable, extract, perturbed_features
 from radiomics_vert.provenance import git_state, run_facts
 from radiomics_vert.reporting import build_report, summary_sentences, write_report
-from radiomics_vert.results import Result
+from radiomics_vert.results import Result, remove_results
 from radiomics_vert.statistics import reliability
 from radiomics_vert.storage import write_json
 from radiomics_vert.study.analysis import Watch, describe, examine, renamed, unwatched
 from radiomics_vert.study.choices import model_stage
 from radiomics_vert.study.deployment import MODEL, write_bundle
-from radiomics_vert.study.folder import Study, load_results
+from radiomics_vert.study.folder import ANALYSED, KINDS, MODELLED, Study, load_results
 from radiomics_vert.study.inputs import Inputs, random_sample, read_inputs
 from radiomics_vert.study.records import (
     acquisition_info,
@@ -79,6 +79,7 @@ class Run:
         table = extract(
             measured, parameters, n_jobs=self.n_jobs, cache=cache, progress=self.watch("extracting features")
         )
+        remove_results(study.records, KINDS)
         table.save(study.features)
         findings += [finding for finding in check_features(table) if finding.severity != "error"]
         findings += _failed_cases(table, measured)
@@ -120,6 +121,7 @@ class Run:
                 dataset, study.settings_digest, git_state(study.folder), study.settings.validation.seed
             ),
         ]
+        remove_results(study.records, ANALYSED)
         for result in results:
             result.save(study.records)
         self._done("analyze", started)
@@ -130,6 +132,7 @@ class Run:
         started = time.perf_counter()
         stage = model_stage(self.study, self.dataset(), self.reference(), self.n_jobs, self.watch)
         results = stage.results()
+        remove_results(self.study.records, MODELLED)
         for result in results:
             result.save(self.study.records)
         self.facts["model_bundle"] = write_bundle(stage, self.study.output / MODEL)

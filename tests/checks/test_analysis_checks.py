@@ -70,13 +70,22 @@ def test_more_candidates_than_events_support_are_found():
 
 def test_fits_that_did_not_converge_are_found():
     folds = pd.DataFrame(
-        {"feature_set": "features", "repeat": [1, 1], "fold": [1, 2], "convergence_warnings": [0, 3]}
+        {
+            "feature_set": "features",
+            "repeat": [1, 1],
+            "fold": [1, 2],
+            "convergence_warnings": [0, 3],
+            "n_selected": [4, 5],
+        }
     )
     validation = Result("validation", {"folds": folds})
     (finding,) = check_validation(validation)
     assert (finding.code, finding.cases) == ("RV504", ("features, repeat 1, fold 2",))
     folds["convergence_warnings"] = 0
     assert check_validation(validation) == []
+    folds["n_selected"] = [0, 5]
+    (finding,) = check_validation(validation)
+    assert (finding.code, finding.cases) == ("RV508", ("features, repeat 1, fold 1",))
 
 
 def test_constant_features_are_found():

@@ -158,7 +158,9 @@ def test_nothing_to_measure_stops_before_long_work(small_study):
 def test_reference_vertebrae_are_a_negative_control(small_study):
     edit(small_study / "study.yaml", "{CT: small.yaml}", "{CT: small.yaml}\n  vertebrae: all")
     with (small_study / "study.yaml").open("a") as stream:
-        stream.write("assessment: {negative_control: true, probes: 0, baselines: false, explanation: false}\n")
+        stream.write(
+            "assessment: {negative_control: true, probes: 0, baselines: false, explanation: false}\n"
+        )
     run = Run(load_study(small_study))
     run.extract()
     run.analyze()
@@ -178,3 +180,20 @@ def test_reliability_is_measured_on_changed_masks(small_study):
     assert set(features["n_targets"]) == {5}
     assert set(features["n_measurements"]) == {3}
     assert features["estimate"].max() <= 1
+
+
+def test_results_of_other_settings_do_not_stay(small_study):
+    with (small_study / "study.yaml").open("a") as stream:
+        stream.write("assessment: {probes: 2, explanation: true}\n")
+    run = Run(load_study(small_study))
+    run.run()
+    before = {result.kind for result in load_results(run.study.records)}
+    edit(small_study / "study.yaml", "{probes: 2, explanation: true}", "{probes: 0, explanation: false}")
+    Run(load_study(small_study)).validate()
+    after = {result.kind for result in load_results(run.study.records)}
+    assert before - after == {"leakage_probe", "explanation"}
+    assert not list(run.study.records.glob("leakage_probe*"))
+    run.extract()
+    assert {result.kind for result in load_results(run.study.records)} == {
+        "cohort", "checks_extraction", "extraction",
+    }  # fmt: skip
