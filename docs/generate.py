@@ -18,7 +18,7 @@ FILES: Mapping[str, Callable[[], str]] = {
     "docs/codes.md": codes_page,
     "docs/label_schemes.md": schemes_page,
     "docs/commands.md": commands_page,
-    "docs/study.schema.json": json_schema,
+    "radiomics_vert/config/templates/study.schema.json": json_schema,
 }
 
 

@@ -57,7 +57,7 @@ def settings_page() -> str:
         "What may stand in `study.yaml`. Only `title`, `outcome` and `extraction` must be given; everything "
         "else has the default shown here. An unknown name is an error that names the nearest valid one.",
         "Paths are relative to the folder of `study.yaml`. "
-        "The same rules as a JSON Schema, for editors: [study.schema.json](study.schema.json).",
+        "The same rules as a JSON Schema, for editors: [study.schema.json](../radiomics_vert/config/templates/study.schema.json), which `init` lays beside `study.yaml`.",
         _settings_section("Top level", "", schema, schema),
     ]
     for name, setting in schema["properties"].items():

@@ -14,8 +14,6 @@ from pydantic import BaseModel, ValidationError
 from radiomics_vert.config.models import StudySettings
 from radiomics_vert.errors import Problem, SettingsError
 
-SCHEMA_NAME = "study.schema.json"
-
 
 def read_settings(path: str | Path) -> StudySettings:
     """Read and check a `study.yaml`.

@@ -5,11 +5,10 @@ from __future__ import annotations
 from importlib import resources
 from pathlib import Path
 
-from radiomics_vert.config.reading import SCHEMA_NAME, json_schema
 from radiomics_vert.errors import Problem, SettingsError
 from radiomics_vert.storage import write_text
 
-FILES = ("study.yaml", "images.csv", "clinical.csv", "README.md")
+FILES = ("study.yaml", "images.csv", "clinical.csv", "README.md", "study.schema.json")
 
 
 def write_templates(folder: Path) -> list[Path]:
@@ -30,7 +29,7 @@ def write_templates(folder: Path) -> list[Path]:
     SettingsError
         RV604 one of the files exists; nothing is overwritten.
     """
-    standing = [name for name in (*FILES, SCHEMA_NAME) if (folder / name).exists()]
+    standing = [name for name in FILES if (folder / name).exists()]
     if standing:
         raise SettingsError(
             Problem(
@@ -44,5 +43,4 @@ def write_templates(folder: Path) -> list[Path]:
     templates = resources.files("radiomics_vert.config") / "templates"
     for name in FILES:
         write_text(folder / name, (templates / name).read_text("utf-8"))
-    write_text(folder / SCHEMA_NAME, json_schema())
-    return [folder / name for name in (*FILES, SCHEMA_NAME)]
+    return [folder / name for name in FILES]
