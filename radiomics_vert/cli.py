@@ -172,7 +172,8 @@ def validate(
         locked = _required_bundle(bundle)
         roles = _table(external[0], outcome, positive, negative, group, level, covariate, drop, output)
         found = validate_tables(locked, external, roles, prevalence or (), expected).frame()
-        out.print(found[["cohort", "metric", "estimate", "ci_low", "ci_high", "n"]].to_string(index=False))
+        columns = ["cohort", "metric", "estimate", "ci_low", "ci_high", "n"]
+        out.print(found[columns].to_string(index=False), markup=False)
         out.print(str(roles.records / "external_metrics.csv"), markup=False)
         return
     if features is None:
@@ -312,6 +313,9 @@ def _progress(quiet: bool) -> Iterator[_Bars]:
 @contextmanager
 def _running(path: Path, output: Path | None, workers: int | None, quiet: bool) -> Iterator[Run]:
     """Yield the study at work: with bars on the terminal and a log in its output folder."""
+    if workers == 0:
+        remedy = "use 1 for no parallelism, or -1 for all cores"
+        raise SettingsError(Problem("RV602", "a number of workers", "0", "--workers", remedy))
     study = load_study(path, output)
     hidden = quiet or not study.settings.execution.progress
     with _progress(hidden) as bars, _log_file(study.output / "run.log"):
@@ -421,4 +425,9 @@ def main() -> None:
         app()
     except RadiomicsVertError as error:
         err.print(str(error), markup=False)
+        sys.exit(BAD_INPUT)
+    except OSError as error:
+        expected, remedy = "a file or folder that can be used", "correct the path, or the rights to it"
+        found = f"{type(error).__name__}: {error.strerror or error}"
+        err.print(str(Problem("RV101", expected, found, str(error.filename or "disk"), remedy)), markup=False)
         sys.exit(BAD_INPUT)

@@ -61,6 +61,8 @@ CODES: dict[str, str] = {
     "RV406": "Too few patients",
     "RV407": "Case appears more than once",
     "RV408": "No case can be measured",
+    "RV409": "Column has two roles",
+    "RV410": "Covariate mixes numbers and text",
     # statistics and models
     "RV501": "Split would separate vertebrae of one patient",
     "RV502": "Too few patients per class for the folds",
@@ -81,6 +83,7 @@ CODES: dict[str, str] = {
     "RV604": "Target exists already",
     # reports
     "RV701": "Result is missing from the study folder",
+    "RV703": "Stages were run with different settings",
     "RV702": "Two results of one kind",
 }
 

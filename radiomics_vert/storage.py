@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import json
 import os
 import tempfile
@@ -219,12 +220,12 @@ def _read_xlsx(path: Path, text: bool) -> pd.DataFrame:
 
 def _separator(content: str) -> str:
     """Tell `;` (European Excel) from `,` by the header line."""
-    header = content.split("\n", 1)[0]
+    header = content.lstrip().split("\n", 1)[0]
     return ";" if header.count(";") > header.count(",") else ","
 
 
 def _rows(content: str, separator: str) -> Iterator[tuple[int, list[str]]]:
-    reader = csv.reader(content.splitlines(keepends=True), delimiter=separator)
+    reader = csv.reader(io.StringIO(content, newline=""), delimiter=separator)
     start = 1
     for row in reader:
         yield start, row

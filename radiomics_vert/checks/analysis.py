@@ -55,6 +55,7 @@ def check_dataset(dataset: Dataset, outer_folds: int = 5) -> list[Finding]:
         *_left_out(dataset),
         *_constant(dataset),
         *_many_candidates(dataset),
+        *_mixed_covariates(dataset),
     ]
 
 
@@ -187,6 +188,23 @@ def _many_candidates(dataset: Dataset) -> Iterator[Finding]:
             f"{candidates} candidate features for {vertebrae(events)} of the rarer class",
             "believe validated results only; a plain regression on so many features would fit noise",
         )
+
+
+def _mixed_covariates(dataset: Dataset) -> Iterator[Finding]:
+    for name in dataset.covariates.columns:
+        column = dataset.covariates[name].dropna()
+        if pd.api.types.is_numeric_dtype(column) or column.empty:
+            continue
+        text = column[pd.to_numeric(column, errors="coerce").isna()]
+        if len(text) < len(column) / 2:
+            yield Finding(
+                "RV410",
+                "warning",
+                f"{name} is a number in {len(column) - len(text)} rows and text in {len(text)}, such as "
+                f"{str(text.iloc[0])!r}: every value would be a category of its own",
+                "correct the cells in the clinical table (decimal point, no signs, no units)",
+                tuple(map(str, text.index)),
+            )
 
 
 def _constant(dataset: Dataset) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ from radiomics_vert.dataset.audit import Audit
 from radiomics_vert.dataset.naming import SEQUENCE_SEPARATOR
 from radiomics_vert.dataset.nouns import Dataset
 from radiomics_vert.dataset.outcome import binary_outcome
+from radiomics_vert.dataset.roles import require_one_role
 from radiomics_vert.errors import DatasetError, Problem
 from radiomics_vert.extraction import IDENTITY, FeatureTable
 from radiomics_vert.provenance import Provenance
@@ -63,8 +64,9 @@ def merge(
     ------
     DatasetError
         RV401/RV402 unusable outcome, RV404 feature not numeric, RV407 a vertebra measured twice,
-        RV103 unknown covariate.
+        RV103 unknown covariate, RV409 one column in two roles.
     """
+    require_one_role({"outcome": [outcome], "covariates": list(covariates)}, "study")
     tables = [features] if isinstance(features, FeatureTable) else list(features)
     audit = Audit()
     wide, info = _matrix(tables, rater, audit)
@@ -217,17 +219,20 @@ def _require_numeric(frame: pd.DataFrame) -> None:
 
 
 def _match_clinical(info: pd.DataFrame, clinical: pd.DataFrame) -> pd.DataFrame:
-    """Return one clinical row per unit: the row of its level, filled up from the row of its subject."""
+    """Return one clinical row per unit: the most specific one, filled up from the less specific ones.
+
+    An empty key (session, level, label) in a clinical row means that the row holds for all of them.
+    """
     keys = [name for name in ("session", "level", "label") if name in clinical.columns]
     rows = clinical.copy()
     rows[["subject_id", *keys]] = blanks_filled(rows[["subject_id", *keys]]).astype(str)
-    local = (rows[keys] != "").any(axis="columns") if keys else pd.Series(False, index=rows.index)
-    matched = _lookup(rows[~local], info, ["subject_id"])
-    if keys and local.any():
-        used = [name for name in keys if (rows.loc[local, name] != "").any()]
-        matched = _lookup(rows[local], info, ["subject_id", *used]).combine_first(matched)
+    filled = [tuple(name for name in keys if row[name] != "") for _, row in rows.iterrows()]
+    matched = pd.DataFrame(index=info.index)
+    for used in sorted(set(filled), key=lambda names: (len(names), names), reverse=True):
+        some = rows[[names == used for names in filled]]
+        matched = matched.combine_first(_lookup(some, info, ["subject_id", *used]))
     columns = [column for column in clinical.columns if column not in ("subject_id", *keys)]
-    return matched.reindex(columns=columns)
+    return matched.reindex(index=info.index, columns=columns)
 
 
 def _lookup(rows: pd.DataFrame, info: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
@@ -277,8 +282,9 @@ def _level_region(level: str) -> str | None:
 
 
 def _as_number_where_possible(column: pd.Series[str]) -> pd.Series[float] | pd.Series[str]:
-    number = pd.to_numeric(column, errors="coerce")
-    return number if number.notna().sum() == column.notna().sum() else column
+    text = column.map(lambda cell: cell.strip() if isinstance(cell, str) else cell)
+    number = pd.to_numeric(text, errors="coerce")
+    return number if number.notna().sum() == text.notna().sum() else text
 
 
 def _images(tables: Sequence[FeatureTable]) -> list[str]:

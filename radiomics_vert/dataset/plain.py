@@ -10,6 +10,7 @@ import pandas as pd
 from radiomics_vert.dataset.audit import Audit
 from radiomics_vert.dataset.nouns import Dataset
 from radiomics_vert.dataset.outcome import binary_outcome
+from radiomics_vert.dataset.roles import require_one_role
 from radiomics_vert.errors import DatasetError, Problem
 from radiomics_vert.provenance import Provenance
 from radiomics_vert.storage import read_table, sha256_file
@@ -56,9 +57,11 @@ def read_dataset(
         The file cannot be read.
     DatasetError
         RV103 a named column is missing, RV405 unusable group, RV401/RV402 unusable outcome,
-        RV404 no numeric feature.
+        RV404 no numeric feature, RV409 one column in two roles.
     """
     path = Path(path)
+    named = {"outcome": [outcome], "group": [group], "covariates": covariates, "drop": drop}
+    require_one_role(named | ({"level": [level]} if level else {}), str(path))
     table = read_table(path)
     _require_columns(table, [outcome, group, *([level] if level else []), *covariates, *drop], path)
     audit = Audit()

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from radiomics_vert.dataset import feature_matrix
-from radiomics_vert.errors import Problem, SettingsError
+from radiomics_vert.errors import Problem, SettingsError, TableError
 from radiomics_vert.extraction import FeatureTable
 from radiomics_vert.modeling import fit_final, load_bundle, predict, save_bundle, validate_external
 from radiomics_vert.results import Result
@@ -38,6 +38,8 @@ def write_bundle(stage: ModelStage, folder: Path) -> str:
         estimate for a new site.
     """
     model = stage.models[0]
+    if (folder / "checksums.json").is_file():
+        shutil.rmtree(folder)
     if model.preparation.harmonise is not None:
         log.info("no model bundle: a harmonised model has no estimate for a new site")
         return ""
@@ -49,8 +51,6 @@ def write_bundle(stage: ModelStage, folder: Path) -> str:
         features=chosen.features,
         with_covariates=chosen.with_covariates,
     )
-    if (folder / "checksums.json").is_file():
-        shutil.rmtree(folder)
     return save_bundle(fitted, folder)
 
 
@@ -74,7 +74,7 @@ def predict_table(bundle: Path, table: Path, output: Path, expected: str | None 
     """
     fitted = load_bundle(bundle, expected=expected)
     if table.is_dir():
-        features = FeatureTable.load(table)
+        features = _features(table)
         X, info = feature_matrix(features)
         used: Mapping[str, Mapping[str, str]] = features.provenance.reproducible.get("parameters", {})
         digests = {sequence: own["digest"] for sequence, own in used.items()}
@@ -83,6 +83,15 @@ def predict_table(bundle: Path, table: Path, output: Path, expected: str | None 
         result = predict(fitted, read_table(table).reset_index(drop=True))
     result.save(output)
     return result
+
+
+def _features(folder: Path) -> FeatureTable:
+    """Read the feature table of a study, from its output folder or from `features` itself."""
+    for place in (folder, folder / "features"):
+        if (place / "features.json").is_file():
+            return FeatureTable.load(place)
+    remedy = "name the folder `features` of a study (usually results/features), or a table"
+    raise TableError(Problem("RV101", "a feature table of a study", "no features.json", str(folder), remedy))
 
 
 def validate_tables(

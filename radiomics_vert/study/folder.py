@@ -10,7 +10,7 @@ from radiomics_vert.config import StudySettings, read_settings
 from radiomics_vert.errors import Problem, ReportError
 from radiomics_vert.extraction import FeatureTable
 from radiomics_vert.results import Result
-from radiomics_vert.storage import digest
+from radiomics_vert.storage import digest, read_json, sha256_file, write_json
 
 RECORDS = "records"
 
@@ -73,6 +73,48 @@ class Study:
             "covariates": settings.covariates,
             "rater": settings.cohort.rater,
         }
+
+    def stage_digests(self) -> dict[str, str]:
+        """Return for each stage the digest of the settings that it reads, and of the clinical table."""
+        part = self.settings.results_part()
+        clinical = self.folder / self.settings.cohort.clinical
+        table = sha256_file(clinical) if clinical.is_file() else ""
+        measured = [part[name] for name in ("cohort", "extraction", "reliability")]
+        compared = [table, part["outcome"], part["covariates"], part["association"]]
+        return {
+            "extract": digest(measured),
+            "analyze": digest([measured, compared, part["title"], part["question"], part["choices"]]),
+            "validate": digest([measured, compared, part["validation"], part["assessment"]]),
+        }
+
+    def mark(self, stage: str, *, first: bool = False) -> None:
+        """Note with which settings a stage was run; the first stage forgets the others."""
+        done = {} if first or not self.marks.is_file() else read_json(self.marks)
+        write_json(self.marks, {**done, stage: self.stage_digests()[stage]})
+
+    @property
+    def marks(self) -> Path:
+        """File with the digests of the stages that were run."""
+        return self.records / "stages.json"
+
+    def require_one_run(self) -> None:
+        """Refuse to mix stages that were run with different settings.
+
+        Raises
+        ------
+        ReportError
+            RV701 `analyze` was not run, RV703 a stage was run with other settings or another table.
+        """
+        done = read_json(self.marks) if self.marks.is_file() else {}
+        if "analyze" not in done:
+            raise ReportError(_missing("the results", self.records, "analyze"))
+        now = self.stage_digests()
+        other = [stage for stage in done if done[stage] != now[stage]]
+        if other:
+            remedy = f"run again: {', '.join(f'radiomics-vert {stage}' for stage in other)} study.yaml"
+            found = f"{', '.join(other)} run with other settings or another clinical table"
+            expected = "all stages run with the settings as they are now"
+            raise ReportError(Problem("RV703", expected, found, "study.yaml", remedy))
 
     def load_features(self) -> FeatureTable:
         """Return the feature table of an earlier `extract`.

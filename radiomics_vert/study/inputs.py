@@ -9,9 +9,11 @@ import numpy as np
 
 from radiomics_vert.checks import Finding, check_cohort, check_dataset
 from radiomics_vert.cohort import Cohort, read_cohort
+from radiomics_vert.config import StudySettings
 from radiomics_vert.dataset import DERIVED_COVARIATES, Dataset, preview
 from radiomics_vert.errors import CohortError, DatasetError, Problem, RadiomicsVertError
 from radiomics_vert.extraction import ExtractionParams, builtin_params, read_params
+from radiomics_vert.imaging import Perturbation
 from radiomics_vert.phrases import count, vertebrae
 from radiomics_vert.study.analysis import Watch
 from radiomics_vert.study.folder import Study
@@ -60,13 +62,27 @@ class Inputs:
     def findings(self, outer_folds: int) -> list[Finding]:
         """Return everything that can be said before features are computed."""
         found = check_cohort(self.measured, list(self.parameters))
-        found += [
-            Finding(p.code, "error", f"{p.found} (expected {p.expected}; {p.where})", p.remedy)
-            for p in self.outcome_problems
-        ]
+        found += [_finding(problem) for problem in self.outcome_problems]
         if self.expected is not None:
-            listed = {"RV110"} if self.cohort.unlabelled else set()
-            found += [f for f in check_dataset(self.expected, outer_folds) if f.code not in listed]
+            found += check_dataset(self.expected, outer_folds)
+        return found
+
+    def unusable_settings(self, settings: StudySettings) -> list[Finding]:
+        """Return what the settings ask for and this cohort cannot give."""
+        found = []
+        for name in settings.reliability.perturbations:
+            try:
+                Perturbation.parse(name)
+            except RadiomicsVertError as error:
+                found += [_finding(problem) for problem in error.problems]
+        if settings.assessment.negative_control and not self.cohort.unlabelled:
+            told = "no vertebra without a clinical row of its own, so there is no reference vertebra"
+            found.append(Finding("RV408", "error", told, "leave assessment.negative_control out"))
+        by_site = settings.validation.harmonise == "combat", settings.validation.scheme != "repeated_kfold"
+        if any(by_site) and len({scan.site for scan in self.cohort.scans} - {""}) < 2:
+            told = "fewer than two sites in the image table, but the validation works by site"
+            remedy = "fill the column `site`, or leave harmonise and leave_one_site_out out"
+            found.append(Finding("RV507", "error", told, remedy))
         return found
 
     def require_analysis(self) -> None:
@@ -87,6 +103,11 @@ class Inputs:
             raise CohortError(nothing, *reasons[:3])
         if self.outcome_problems:
             raise DatasetError(*self.outcome_problems)
+
+
+def _finding(problem: Problem) -> Finding:
+    told = f"{problem.found} (expected {problem.expected}; {problem.where})"
+    return Finding(problem.code, "error", told, problem.remedy)
 
 
 def read_inputs(study: Study, n_jobs: int, watch: Watch) -> Inputs:

@@ -16,6 +16,15 @@ from radiomics_vert.storage import blanks_filled
 TOP_FEATURES = 6
 CORRELATED_FEATURES = 30
 DIGEST_LENGTH = 64
+# Further columns of the image table that say how a scan was made. Others stay out of all results: they
+# may name people.
+ACQUISITION = frozenset(
+    (
+        *("kvp", "kv", "contrast", "contrast_phase", "phase", "kernel", "dose"),
+        *("slice_thickness", "slice_mm", "spacing", "field_strength", "tesla", "te", "tr", "ti", "coil"),
+        *("scanner", "vendor", "manufacturer", "model", "software", "fat_suppression"),
+    )
+)
 
 
 def study_result(settings: StudySettings, dataset: Dataset) -> Result:
@@ -81,10 +90,16 @@ def cohort_result(cohort: Cohort, measured: Cohort) -> Result:
         "counts": pd.DataFrame([counts]),
         "acquisition": _acquisition(measured),
         "refused": refused,
-        "unmatched": cohort.unmatched_clinical.reset_index(drop=True),
+        "unmatched": _keys_only(cohort.unmatched_clinical),
         "unlabelled": pd.DataFrame({"case_id": list(cohort.unlabelled)}),
     }
     return Result("cohort", tables, {"manifest_digest": cohort.manifest_digest})
+
+
+def _keys_only(unmatched: pd.DataFrame) -> pd.DataFrame:
+    """Return what names a clinical row; its other columns were not asked for and stay out."""
+    keys = ("line", "subject_id", "session", "level", "label")
+    return unmatched[[name for name in keys if name in unmatched]].reset_index(drop=True)
 
 
 def _acquisition(measured: Cohort) -> pd.DataFrame:
@@ -96,7 +111,7 @@ def _acquisition(measured: Cohort) -> pd.DataFrame:
 
 def _fact_columns(cohort: Cohort) -> list[str]:
     facts = dict.fromkeys(name for scan in cohort.scans for name in scan.facts)
-    return [*IDENTITY, *facts]
+    return [*IDENTITY, *(name for name in facts if name.lower() in ACQUISITION)]
 
 
 def acquisition_info(cohort: Result, dataset: Dataset) -> pd.DataFrame:

@@ -66,7 +66,9 @@ class Run:
         Faults of the settings, parameter files and tables are raised together, as one error.
         """
         inputs = self._inputs()
-        return inputs.summary(), inputs.findings(self.study.settings.validation.outer_folds)
+        settings = self.study.settings
+        found = inputs.findings(settings.validation.outer_folds) + inputs.unusable_settings(settings)
+        return inputs.summary(), found
 
     def extract(self) -> FeatureTable:
         """Measure the cohort; write the feature table and what was found on the way."""
@@ -149,6 +151,7 @@ class Run:
 
     def report(self) -> Path:
         """Build the report from the result tables; nothing is computed again."""
+        self.study.require_one_run()
         path = report_folder(self.study.records, self.study.output)
         write_json(self.study.output / "provenance.json", self._provenance())
         return path
@@ -184,6 +187,7 @@ class Run:
     def _done(self, stage: str, started: float) -> None:
         seconds = round(time.perf_counter() - started, 1)
         self.facts[f"seconds_{stage}"] = seconds
+        self.study.mark(stage, first=stage == "extract")
         log.info("%s took %s s", stage, seconds)
 
     def _provenance(self) -> dict[str, object]:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
@@ -66,6 +68,16 @@ def test_small_classes_are_found():
 def test_more_candidates_than_events_support_are_found():
     assert codes(check_dataset(dataset((12, 9)))) == [("RV406", "warning", 0), ("RV505", "note", 0)]
     assert codes(check_dataset(dataset((12, 10)))) == []
+
+
+def test_a_covariate_of_numbers_and_text_is_found():
+    data = dataset()
+    age = pd.Series(["70"] * 23 + ["~62"], index=data.X.index)
+    told = check_dataset(replace(data, covariates=age.to_frame("age")))
+    assert codes(told) == [("RV410", "warning", 1)]
+    assert "'~62'" in told[0].explanation
+    sex = pd.Series(["F", "M"] * 12, index=data.X.index)
+    assert check_dataset(replace(data, covariates=sex.to_frame("sex"))) == []
 
 
 def test_fits_that_did_not_converge_are_found():

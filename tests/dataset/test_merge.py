@@ -75,6 +75,32 @@ def test_a_level_row_goes_before_the_subject_row_and_is_filled_from_it():
     assert dataset.covariates.loc["P1_L2", "age"] == 70
 
 
+def test_an_empty_key_holds_for_all_sessions_and_levels():
+    values = pd.concat([VALUES.assign(session="s1"), VALUES.assign(session="s2")])
+    clinical = pd.DataFrame(
+        {
+            "subject_id": ["P1", "P1", "P2", "P3"],
+            "session": ["", "s2", "s1", ""],
+            "level": ["L1", "L1", "", ""],
+            "diagnosis": ["osteoporotic", "metastatic", "metastatic", "osteoporotic"],
+        }
+    )
+    dataset = merged(values, clinical)
+    assert dataset.y.to_dict() == {
+        "P1_s1_L1": 0,
+        "P2_s1_L1": 1,
+        "P3_s1_T12": 0,
+        "P1_s2_L1": 1,
+        "P3_s2_T12": 0,
+    }
+    assert list(dataset.audit["unit"]) == ["P1_s1_L2", "P1_s2_L2", "P2_s2_L1"]
+
+
+def test_blanks_around_numbers_do_not_make_categories():
+    dataset = merged(clinical=CLINICAL.assign(age=["70", "70 ", " 61", "80"]), covariates=["age"])
+    assert list(dataset.covariates["age"]) == [70, 70, 61, 80]
+
+
 def test_sequences_stand_side_by_side_and_holes_stay():
     values = pd.concat([VALUES, rows(("P1", "L1", 9.0), ("P2", "L1", 8.0), sequence="T1")])
     dataset = merged(values)
@@ -143,6 +169,7 @@ BAD = {
     "text feature": (
         {"values": VALUES.assign(original_glcm_Contrast="1,5")}, "RV404", "'1,5'", "Contrast", "correct"
     ),
+    "two roles": ({"covariates": ["diagnosis"]}, "RV409", "as outcome and as covariates", "study", "once"),
     "measured twice": ({"values": pd.concat([VALUES, VALUES])}, "RV407", "4 measured", "P1_CT_L1", "session"),
 }  # fmt: skip
 

@@ -57,6 +57,7 @@ def test_a_class_is_found_however_it_is_spelled(tmp_path, positive):
 
 BAD = {
     "no column": (FRAME, {"group": "patient"}, "RV103", "ID, level", "t.csv", "correct the name"),
+    "two roles": (FRAME, {"covariates": ["Target"]}, "RV409", "as outcome", "t.csv", "once"),
     "one patient": (FRAME.assign(ID="a"), {}, "RV405", "one value, 'a'", "'ID'", "identifies the patient"),
     "only text": (FRAME[["ID", "Target", "scanner"]], {}, "RV404", "text only", "t.csv", "decimal"),
     "one class": (FRAME.assign(Target=1), {}, "RV402", "only '1' (4", "Target", "other class"),

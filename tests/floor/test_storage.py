@@ -25,6 +25,11 @@ def test_rows_know_their_line_in_the_file(tmp_path):
     assert list(frame["b"]) == ["2", "3", "6"]
 
 
+def test_odd_line_marks_inside_a_cell_are_text(tmp_path):
+    path = write(tmp_path / "t.csv", "\na;b\nx\u2028y;2\nz\x0bw;3\n")
+    assert list(read_table(path)["b"]) == [2, 3]
+
+
 def test_text_keeps_leading_zeros_and_numbers_do_not(tmp_path):
     path = write(tmp_path / "t.csv", "id,value\n007,1.5\n")
     assert read_table(path, text=True)["id"].item() == "007"

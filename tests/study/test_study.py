@@ -197,3 +197,51 @@ def test_results_of_other_settings_do_not_stay(small_study):
     assert {result.kind for result in load_results(run.study.records)} == {
         "cohort", "checks_extraction", "extraction",
     }  # fmt: skip
+
+
+def test_stages_of_different_settings_are_not_mixed(small_study):
+    with (small_study / "study.yaml").open("a") as stream:
+        stream.write("assessment: {probes: 0, explanation: false, baselines: false}\n")
+    Run(load_study(small_study)).run()
+    edit(small_study / "study.yaml", "positive: metastatic, negative: osteoporotic",
+         "positive: osteoporotic, negative: metastatic")  # fmt: skip
+    run = Run(load_study(small_study))
+    run.validate()
+    with pytest.raises(ReportError, match="radiomics-vert analyze") as error:
+        run.report()
+    assert error.value.problems[0].code == "RV703"
+    run.analyze()
+    assert run.report().is_file()
+
+
+def test_columns_that_nobody_named_stay_out(small_study):
+    clinical = pd.read_csv(small_study / "cohort" / "clinical.csv").assign(patient_name="Jane Secret")
+    clinical.loc[0, "level"] = "T3"
+    clinical.to_csv(small_study / "clinical.csv", index=False)
+    images = pd.read_csv(small_study / "cohort" / "images.csv").assign(operator="Dr Hidden")
+    for column in ("image", "mask", "subregions"):
+        images[column] = "cohort/" + images[column]
+    images.to_csv(small_study / "images.csv", index=False)
+    edit(small_study / "study.yaml", "images: cohort/images.csv, clinical: cohort/clinical.csv",
+         "images: images.csv, clinical: clinical.csv")  # fmt: skip
+    run = Run(load_study(small_study))
+    run.run()
+    assert len(Result.load(run.study.records, "cohort").frame("unmatched")) == 1
+    assert "kvp" in Result.load(run.study.records, "cohort").frame("acquisition")
+    for path in run.study.output.rglob("*"):
+        if path.is_file():
+            assert b"Secret" not in path.read_bytes(), path
+            assert b"Hidden" not in path.read_bytes(), path
+
+
+def test_check_tells_what_the_settings_ask_in_vain(small_study):
+    with (small_study / "study.yaml").open("a") as stream:
+        stream.write("reliability: {perturbations: [grow99x]}\n")
+    edit(small_study / "study.yaml", "seed: 7}", "seed: 7, scheme: leave_one_site_out}")
+    images = pd.read_csv(small_study / "cohort" / "images.csv").assign(site="")
+    for column in ("image", "mask", "subregions"):
+        images[column] = "cohort/" + images[column]
+    images.to_csv(small_study / "images.csv", index=False)
+    edit(small_study / "study.yaml", "images: cohort/images.csv", "images: images.csv")
+    _, findings = Run(load_study(small_study)).check()
+    assert {f.code for f in findings if f.severity == "error"} == {"RV602", "RV507"}

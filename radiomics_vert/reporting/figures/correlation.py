@@ -130,4 +130,5 @@ def clustered(matrix: pd.DataFrame) -> pd.DataFrame:
     distance = 1 - np.abs(matrix.to_numpy())
     condensed = squareform(np.clip((distance + distance.T) / 2, 0.0, None), checks=False)
     order = leaves_list(linkage(condensed, "average", optimal_ordering=True))
-    return matrix.iloc[order, order]
+    ordered: pd.DataFrame = matrix.iloc[order, order]
+    return ordered
