@@ -142,49 +142,30 @@ class ModelStage:
     def _assessed(self, validated: Result) -> list[Result]:
         """Return what is asked of the first model on the first feature set."""
         name, chosen = self.primary()
-        asked, model, seed = self.assessment, self.models[0], self.validation.seed
-        results = []
-        if asked.explanation:
-            results.append(
-                explain(
-                    self.dataset,
-                    model,
-                    self.validation,
-                    validated,
-                    features=chosen.features,
-                    feature_set=name,
-                    with_covariates=chosen.with_covariates,
-                    seed=seed,
-                    confidence=self.validation.confidence,
-                    n_jobs=self.n_jobs,
-                    progress=self.watch("explaining the model"),
-                )
-            )
+        asked, model, single = self.assessment, self.models[0], self._single()
+        level = self.validation.confidence
+        explained = partial(explain, self.dataset, model, self.validation, validated, confidence=level)
+        probed = partial(leakage_probe, self.dataset, model, single, n_probes=asked.probes)
+        drawn = partial(optimism, self.dataset, model, single, n_boot=asked.optimism_samples)
+        permuted = partial(permutation_test, self.dataset, model, single, n_permutations=asked.permutations)
         runs = (
-            (asked.probes, partial(leakage_probe, n_probes=asked.probes), "probing for leakage"),
-            (asked.optimism_samples, partial(optimism, n_boot=asked.optimism_samples), "estimating optimism"),
-            (
-                asked.permutations,
-                partial(permutation_test, n_permutations=asked.permutations),
-                "permuting labels",
-            ),
+            (asked.explanation, explained, "explaining the model"),
+            (asked.probes, probed, "probing for leakage"),
+            (asked.optimism_samples, drawn, "estimating optimism"),
+            (asked.permutations, permuted, "permuting labels"),
         )
-        for wanted, run, label in runs:
-            if wanted:
-                results.append(
-                    run(
-                        self.dataset,
-                        model,
-                        self._single(),
-                        seed=seed,
-                        features=chosen.features,
-                        feature_set=name,
-                        with_covariates=chosen.with_covariates,
-                        n_jobs=self.n_jobs,
-                        progress=self.watch(label),
-                    )
-                )
-        return results
+        return [
+            run(
+                features=chosen.features,
+                feature_set=name,
+                with_covariates=chosen.with_covariates,
+                seed=self.validation.seed,
+                n_jobs=self.n_jobs,
+                progress=self.watch(label),
+            )
+            for wanted, run, label in runs
+            if wanted
+        ]
 
     def _single(self) -> ValidationSpec:
         """Return the validation with one repeat: probes and permutations repeat the whole instead."""
