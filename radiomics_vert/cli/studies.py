@@ -1,0 +1,129 @@
+"""Commands that work on a study: init, check, extract, run, demo, report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from radiomics_vert.checks import Finding, findings_result, worst
+from radiomics_vert.cli.common import (
+    DISCLAIMER,
+    GOOD,
+    PROBLEMS,
+    Output,
+    Quiet,
+    StudyFile,
+    Workers,
+    app,
+    err,
+    out,
+    progress_bars,
+    running,
+    tally,
+)
+from radiomics_vert.config import write_templates
+from radiomics_vert.storage import blanks_filled
+from radiomics_vert.study import (
+    MODEL,
+    RECORDS,
+    Run,
+    finding_counts,
+    load_study,
+    prepare_demo,
+    report_folder,
+    result_sentences,
+)
+
+
+@app.command()
+def init(folder: Annotated[Path, typer.Argument(help="Folder to make.", show_default=False)]) -> None:
+    """Write a commented study.yaml, images.csv, clinical.csv, a README and the schema of study.yaml."""
+    for path in write_templates(folder):
+        out.print(f"wrote {path}", markup=False)
+    out.print(f"Fill them in, then: radiomics-vert check {folder / 'study.yaml'}", markup=False)
+
+
+@app.command()
+def check(study: StudyFile, workers: Workers = None, quiet: Quiet = False) -> None:
+    """Tell everything that is wrong with a study, before any long work."""
+    with running(study, None, workers, quiet) as run:
+        summary, findings = run.check()
+    out.print(summary, markup=False)
+    _print_findings(findings)
+    raise typer.Exit(PROBLEMS if worst(findings) == "error" else GOOD)
+
+
+@app.command()
+def extract(study: StudyFile, output: Output = None, workers: Workers = None, quiet: Quiet = False) -> None:
+    """Measure the features of all vertebrae of a study."""
+    with running(study, output, workers, quiet) as run:
+        table = run.extract()
+    out.print(
+        f"{len(table.values)} of {table.n_cases} cases measured, {len(table.features)} features each; "
+        f"{len(table.failures)} failed\n{run.study.features / 'features.csv'}",
+        markup=False,
+    )
+    for row in blanks_filled(table.failures).to_dict("records"):
+        err.print(f"  {row['case_id']}: {row['code']} {row['title']}: {row['found']}", markup=False)
+    raise typer.Exit(PROBLEMS if len(table.failures) else GOOD)
+
+
+@app.command()
+def report(
+    study: Annotated[
+        Path, typer.Argument(help="study.yaml, its folder, or an output folder.", show_default=False)
+    ],
+) -> None:
+    """Build the report from result tables; nothing is computed again."""
+    if (study / RECORDS).is_dir() and not (study / "study.yaml").is_file():
+        path = report_folder(study / RECORDS, study)
+    else:
+        path = Run(load_study(study)).report()
+    out.print(str(path), markup=False)
+
+
+@app.command()
+def run(study: StudyFile, output: Output = None, workers: Workers = None, quiet: Quiet = False) -> None:
+    """Do it all: extract, analyze, validate, report."""
+    with running(study, output, workers, quiet) as at_work:
+        path = at_work.run()
+    raise typer.Exit(_close(at_work, path))
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Argument(help="Folder of the demo study.")] = Path("radiomics_vert_demo"),
+    output: Output = None,
+    workers: Workers = None,
+    quiet: Quiet = False,
+) -> None:
+    """Make the synthetic cohort and run the whole study on it."""
+    with progress_bars(quiet) as bars:
+        study = prepare_demo(folder, n_jobs=-1 if workers is None else workers, watch=bars.watch)
+    with running(study.folder, output, workers, quiet) as at_work:
+        path = at_work.run()
+    raise typer.Exit(_close(at_work, path))
+
+
+def _print_findings(findings: list[Finding]) -> None:
+    for row in findings_result(findings).frame().to_dict("records"):
+        concerned = f" [{row['n_cases']}: {row['cases'][:100]}]" if row["n_cases"] else ""
+        out.print(f"{row['severity']:8}{row['code']} {row['title']}{concerned}", markup=False)
+        out.print(f"  found:   {row['explanation']}\n  remedy:  {row['remedy']}", markup=False)
+    counts = {s: sum(f.severity == s for f in findings) for s in ("error", "warning", "note")}
+    out.print(tally(counts), markup=False)
+
+
+def _close(at_work: Run, path: Path) -> int:
+    """Print the result in three sentences and the path of the report; return the exit code."""
+    for sentence in result_sentences(at_work.study.records):
+        out.print(sentence, markup=False)
+    digest = at_work.facts.get("model_bundle")
+    if digest:
+        out.print(f"Model bundle {at_work.study.output / MODEL}, digest {digest}", markup=False)
+    counts = finding_counts(at_work.study.records)
+    out.print(f"The checks found {tally(counts)}; the report lists them.", markup=False)
+    out.print(f"{DISCLAIMER}\n{path}", markup=False)
+    return PROBLEMS if counts["error"] else GOOD
