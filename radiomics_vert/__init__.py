@@ -16,6 +16,13 @@ A study in a few lines (see the README for the files)::
     assoc = rv.associate(dataset)
     model = rv.cross_validate(dataset, rv.ModelSpec("elastic_net"))
     rv.write_report(rv.build_report([findings, assoc, model]), "reports/mine")
+
+A model that leaves the study, and meets another hospital::
+
+    rv.save_bundle(rv.fit_final(dataset, rv.ModelSpec("elastic_net")), Path("model"))
+    locked = rv.load_bundle(Path("model"))
+    elsewhere = rv.read_dataset("north.csv", outcome="diagnosis", positive="metastatic", group="patient")
+    print(rv.validate_external(locked, {"north": elsewhere}).frame())
 """
 
 from __future__ import annotations
@@ -26,7 +33,7 @@ from typing import TYPE_CHECKING, Any
 from radiomics_vert._version import __version__
 
 if TYPE_CHECKING:
-    from radiomics_vert.checks import Finding, check_cohort, check_dataset, check_features
+    from radiomics_vert.checks import Finding, check_cohort, check_dataset, check_features, check_validation
     from radiomics_vert.cohort import Cohort, Level, load_scheme, read_clinical, read_cohort, scheme_names
     from radiomics_vert.dataset import Dataset, merge, read_dataset
     from radiomics_vert.errors import Problem, RadiomicsVertError
@@ -35,25 +42,127 @@ if TYPE_CHECKING:
         FeatureTable,
         builtin_params,
         extract,
+        perturbed_features,
         read_params,
     )
-    from radiomics_vert.modeling import ModelSpec, ValidationSpec, cross_validate
+    from radiomics_vert.modeling import (
+        FeatureSet,
+        FittedModel,
+        ModelSpec,
+        Preparation,
+        ValidationSpec,
+        at_prevalence,
+        combine,
+        compare,
+        cross_validate,
+        cross_validate_many,
+        decision_curve,
+        explain,
+        fit_final,
+        leakage_probe,
+        load_bundle,
+        negative_control,
+        optimism,
+        permutation_test,
+        predict,
+        recalibration,
+        repeated_measurements,
+        save_bundle,
+        subgroups,
+        validate_baselines,
+        validate_external,
+    )
+    from radiomics_vert.modeling.feature_sets import feature_sets
     from radiomics_vert.reporting import build_report, summary_sentences, write_report
     from radiomics_vert.results import Result
-    from radiomics_vert.statistics import associate, table_one
+    from radiomics_vert.roc import (
+        clustered_auc,
+        clustered_auc_difference,
+        clustered_auc_screen,
+        clustered_proportion,
+        precision_recall_band,
+        roc_band,
+    )
+    from radiomics_vert.statistics import (
+        adjust,
+        associate,
+        audit_confounding,
+        bland_altman,
+        concordance,
+        plan_sample_size,
+        repeatability,
+        sample_size_check,
+        table_one,
+    )
+    from radiomics_vert.statistics.icc import icc
+    from radiomics_vert.statistics.reliability import reliability
     from radiomics_vert.study import Run, Study, load_study
     from radiomics_vert.synthetic import SyntheticSpec, make_cohort
 
 _ROOMS = {
-    "checks": ("Finding", "check_cohort", "check_dataset", "check_features"),
+    "checks": ("Finding", "check_cohort", "check_dataset", "check_features", "check_validation"),
     "cohort": ("Cohort", "Level", "load_scheme", "read_clinical", "read_cohort", "scheme_names"),
     "dataset": ("Dataset", "merge", "read_dataset"),
     "errors": ("Problem", "RadiomicsVertError"),
-    "extraction": ("ExtractionParams", "FeatureTable", "builtin_params", "extract", "read_params"),
-    "modeling": ("ModelSpec", "ValidationSpec", "cross_validate"),
+    "extraction": (
+        "ExtractionParams",
+        "FeatureTable",
+        "builtin_params",
+        "extract",
+        "perturbed_features",
+        "read_params",
+    ),
+    "modeling": (
+        "FeatureSet",
+        "FittedModel",
+        "ModelSpec",
+        "Preparation",
+        "ValidationSpec",
+        "at_prevalence",
+        "combine",
+        "compare",
+        "cross_validate",
+        "cross_validate_many",
+        "decision_curve",
+        "explain",
+        "feature_sets",
+        "fit_final",
+        "leakage_probe",
+        "load_bundle",
+        "negative_control",
+        "optimism",
+        "permutation_test",
+        "predict",
+        "recalibration",
+        "repeated_measurements",
+        "save_bundle",
+        "subgroups",
+        "validate_baselines",
+        "validate_external",
+    ),
     "reporting": ("build_report", "summary_sentences", "write_report"),
     "results": ("Result",),
-    "statistics": ("associate", "table_one"),
+    "roc": (
+        "clustered_auc",
+        "clustered_auc_difference",
+        "clustered_auc_screen",
+        "clustered_proportion",
+        "precision_recall_band",
+        "roc_band",
+    ),
+    "statistics": (
+        "adjust",
+        "associate",
+        "audit_confounding",
+        "bland_altman",
+        "concordance",
+        "icc",
+        "plan_sample_size",
+        "reliability",
+        "repeatability",
+        "sample_size_check",
+        "table_one",
+    ),
     "study": ("Run", "Study", "load_study"),
     "synthetic": ("SyntheticSpec", "make_cohort"),
 }
@@ -63,10 +172,13 @@ __all__ = [
     "Cohort",
     "Dataset",
     "ExtractionParams",
+    "FeatureSet",
     "FeatureTable",
     "Finding",
+    "FittedModel",
     "Level",
     "ModelSpec",
+    "Preparation",
     "Problem",
     "RadiomicsVertError",
     "Result",
@@ -75,25 +187,62 @@ __all__ = [
     "SyntheticSpec",
     "ValidationSpec",
     "__version__",
+    "adjust",
     "associate",
+    "at_prevalence",
+    "audit_confounding",
+    "bland_altman",
     "build_report",
     "builtin_params",
     "check_cohort",
     "check_dataset",
     "check_features",
+    "check_validation",
+    "clustered_auc",
+    "clustered_auc_difference",
+    "clustered_auc_screen",
+    "clustered_proportion",
+    "combine",
+    "compare",
+    "concordance",
     "cross_validate",
+    "cross_validate_many",
+    "decision_curve",
+    "explain",
     "extract",
+    "feature_sets",
+    "fit_final",
+    "icc",
+    "leakage_probe",
+    "load_bundle",
     "load_scheme",
     "load_study",
     "make_cohort",
     "merge",
+    "negative_control",
+    "optimism",
+    "permutation_test",
+    "perturbed_features",
+    "plan_sample_size",
+    "precision_recall_band",
+    "predict",
     "read_clinical",
     "read_cohort",
     "read_dataset",
     "read_params",
+    "recalibration",
+    "reliability",
+    "repeatability",
+    "repeated_measurements",
+    "roc_band",
+    "sample_size_check",
+    "save_bundle",
     "scheme_names",
+    "subgroups",
     "summary_sentences",
     "table_one",
+    "validate_baselines",
+    "validate_external",
     "write_report",
 ]
 

@@ -129,6 +129,10 @@ def load_scheme(name_or_path: str | Path) -> LabelScheme:
         A name of :func:`scheme_names`; a path to a YAML file of the same form, or to an nnU-Net
         `dataset.json`; or inline text such as `L1=1; L2=2` or `L1-L5=20-24; body=49,50`.
 
+    Returns
+    -------
+    LabelScheme
+
     Raises
     ------
     CohortError

@@ -181,7 +181,16 @@ def params_folder() -> Path:
 
 
 def builtin_params(name: str) -> ExtractionParams:
-    """Return shipped parameters by name: `ct`, `t1`, `t2`, `stir`, `t1_contrast`, `adc`, `fat_fraction`.
+    """Return shipped parameters by name.
+
+    Parameters
+    ----------
+    name : str
+        `ct`, `t1`, `t2`, `stir`, `t1_contrast`, `adc` or `fat_fraction`.
+
+    Returns
+    -------
+    ExtractionParams
 
     Raises
     ------

@@ -4,7 +4,7 @@ from radiomics_vert.modeling.baselines import TAKIGAWA_SIGNS
 from radiomics_vert.modeling.bootstrap import optimism
 from radiomics_vert.modeling.bundle import load_bundle, save_bundle
 from radiomics_vert.modeling.comparison import compare
-from radiomics_vert.modeling.decision import at_prevalence
+from radiomics_vert.modeling.decision import at_prevalence, decision_curve
 from radiomics_vert.modeling.design import Design, make_design
 from radiomics_vert.modeling.explanation import explain
 from radiomics_vert.modeling.external import recalibration, validate_external
@@ -26,9 +26,14 @@ from radiomics_vert.modeling.models import (
     build_pipeline,
 )
 from radiomics_vert.modeling.prediction import predict
-from radiomics_vert.modeling.preparation import CorrelationFilter, NearConstantFilter, ReliabilityFilter
+from radiomics_vert.modeling.preparation import (
+    MIN_REPEATED,
+    CorrelationFilter,
+    NearConstantFilter,
+    ReliabilityFilter,
+)
 from radiomics_vert.modeling.probe import leakage_probe, permutation_test
-from radiomics_vert.modeling.repeats import repeated_measurements
+from radiomics_vert.modeling.repeats import Repeats, repeated_measurements
 from radiomics_vert.modeling.rows import Rows, fit_pipeline, predict_pipeline
 from radiomics_vert.modeling.selection import (
     L1Selector,
@@ -43,6 +48,7 @@ from radiomics_vert.modeling.validation import combine, cross_validate, cross_va
 
 __all__ = [
     "FAMILIES",
+    "MIN_REPEATED",
     "TAKIGAWA_SIGNS",
     "Baseline",
     "CorrelationFilter",
@@ -56,6 +62,7 @@ __all__ = [
     "NearConstantFilter",
     "Preparation",
     "ReliabilityFilter",
+    "Repeats",
     "Rows",
     "SiteHarmoniser",
     "StabilitySelector",
@@ -68,6 +75,7 @@ __all__ = [
     "compare",
     "cross_validate",
     "cross_validate_many",
+    "decision_curve",
     "explain",
     "feature_sets",
     "feature_unit",
