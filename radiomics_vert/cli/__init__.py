@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import sys
 
-from radiomics_vert.cli import studies, tables, tools  # noqa: F401 - each adds its commands to the app
+from radiomics_vert.cli import (  # noqa: F401 - each adds its commands to the app
+    manifest,
+    studies,
+    tables,
+    tools,
+)
 from radiomics_vert.cli.common import BAD_INPUT, app, err
 from radiomics_vert.errors import Problem, RadiomicsVertError
 
