@@ -90,7 +90,10 @@ class ReliabilitySettings(Strict):
         "rotate+2, rotate-2, shift+0.5, contour1; without any, reliability is not measured.",
     )
     sample: int = Field(
-        24, ge=5, description="Vertebrae per sequence, drawn at random, whose masks are changed."
+        24,
+        ge=5,
+        description="Vertebrae per sequence, drawn at random, whose masks are changed; as many without a "
+        "clinical row of their own where all vertebrae are measured.",
     )
     form: Literal["ICC(1,1)", "ICC(2,1)", "ICC(3,1)"] = Field(
         "ICC(2,1)", description="Intraclass correlation coefficient of the main table."
@@ -110,11 +113,33 @@ class ValidationSettings(Strict):
     selection: Literal["univariate", "mrmr", "stability", "l1"] = Field(
         "univariate", description="How features are ranked inside the training folds."
     )
+    min_icc: Probability | None = Field(
+        None,
+        description="Drop features whose ICC(2,1) between repeated measurements of the training rows is "
+        "smaller, in every training fold; needs repeated measurements.",
+    )
+    min_icc_from: Literal["perturbations", "raters"] = Field(
+        "perturbations",
+        description="Which repeated measurements `min_icc` looks at: the changed masks of "
+        "`reliability.perturbations`, or the masks of further raters beside `cohort.rater`.",
+    )
+    imbalance: Literal["none", "class_weight", "oversample"] = Field(
+        "none",
+        description="What is done about a rare class in the training rows: weigh both classes equally, or "
+        "repeat patients of the rarer class; either way probabilities no longer fit the prevalence of the "
+        "study.",
+    )
     harmonise: Literal["none", "combat"] = Field(
         "none", description="Remove differences between sites inside the training folds (ComBat)."
     )
     harmonise_covariates: list[str] = Field(
         [], description="Covariates whose differences ComBat must not remove; the outcome is refused."
+    )
+    unseen_site: Literal["reference", "refuse"] = Field(
+        "reference",
+        description="Vertebrae of a site that the training rows do not know, under ComBat: `reference` "
+        "leaves their features as they are and scales them by the pooled harmonised training rows; "
+        "`refuse` is an error.",
     )
     scheme: Literal["repeated_kfold", "leave_one_site_out"] = Field(
         "repeated_kfold", description="Outer folds: patients at random, or each site in turn."
@@ -151,6 +176,16 @@ class ValidationSettings(Strict):
                 "tested on a patient it has seen looks better than it is"
             )
         return value
+
+    @model_validator(mode="after")
+    def _new_sites_have_a_rule(self) -> ValidationSettings:
+        refused = self.harmonise != "none" and self.unseen_site == "refuse"
+        if refused and self.scheme == "leave_one_site_out":
+            raise ValueError(
+                "leave_one_site_out tests nothing but unseen sites: set unseen_site to reference, or "
+                "harmonise to none"
+            )
+        return self
 
 
 class AssessmentSettings(Strict):
@@ -249,6 +284,17 @@ class StudySettings(Strict):
         if self.assessment.negative_control and self.extraction.vertebrae != "all":
             raise ValueError(
                 "assessment.negative_control needs the unfractured vertebrae: set extraction.vertebrae to all"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _reliability_filter_has_repeats(self) -> StudySettings:
+        asked = self.validation.min_icc is not None and self.validation.min_icc_from == "perturbations"
+        if asked and not self.reliability.perturbations:
+            raise ValueError(
+                "validation.min_icc needs repeated measurements: name changes of the masks under "
+                "reliability.perturbations, for example [grow1, shrink1, shift+0.5], or set "
+                "validation.min_icc_from to raters where a second rater drew masks"
             )
         return self
 

@@ -13,6 +13,7 @@ from radiomics_vert.dataset.nouns import Dataset
 from radiomics_vert.errors import AnalysisError, Problem
 from radiomics_vert.modeling.baselines import TAKIGAWA_SIGNS
 from radiomics_vert.modeling.models import ModelSpec
+from radiomics_vert.modeling.repeats import Repeats
 from radiomics_vert.modeling.spec import ValidationSpec
 from radiomics_vert.modeling.validation import combine, cross_validate_many
 from radiomics_vert.results import Result
@@ -176,6 +177,7 @@ def negative_control(
     validation: ValidationSpec | None = None,
     *,
     features: Sequence[str] | None = None,
+    repeats: Repeats | None = None,
     n_jobs: int = 1,
     progress: parallel.Progress | None = None,
 ) -> Result:
@@ -191,6 +193,8 @@ def negative_control(
     reference : Dataset
         Built as the dataset of the study, from the features of its unfractured vertebrae and a clinical
         table with one row per patient (`merge` gives that row to all vertebrae of the patient).
+    repeats : sequence of DataFrame, optional
+        The reference vertebrae measured again, for models with `min_icc`.
     models, validation, features, n_jobs, progress
         As in :func:`~radiomics_vert.modeling.validation.cross_validate_many`, the same as in the main
         analysis.
@@ -223,6 +227,7 @@ def negative_control(
         validation,
         features=features,
         feature_set=NEGATIVE_CONTROL,
+        repeats=repeats,
         n_jobs=n_jobs,
         progress=progress,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from radiomics_vert.dataset import Dataset
-from radiomics_vert.modeling import ModelSpec, Preparation, ValidationSpec
+from radiomics_vert.modeling import ModelSpec, Preparation, Repeats, ValidationSpec, repeated_measurements
 from radiomics_vert.study.analysis import Watch
 from radiomics_vert.study.folder import Study
 from radiomics_vert.study.models import Assessment, ModelStage
@@ -17,8 +17,10 @@ def model_stage(
     chosen, asked = settings.validation, settings.assessment
     preparation = Preparation(
         selection=chosen.selection,
+        min_icc=chosen.min_icc,
         harmonise=None if chosen.harmonise == "none" else chosen.harmonise,
         harmonise_covariates=tuple(chosen.harmonise_covariates),
+        unseen_site=chosen.unseen_site,
     )
     validation = ValidationSpec(
         outer_folds=chosen.outer_folds,
@@ -41,5 +43,52 @@ def model_stage(
         subgroups=tuple(asked.subgroups),
         prevalence=tuple(asked.prevalence),
     )
-    models = [ModelSpec(name, preparation=preparation) for name in chosen.models]
-    return ModelStage(dataset, models, validation, assessment, n_jobs, watch, reference)
+    models = [
+        ModelSpec(
+            name,
+            class_weight="balanced" if chosen.imbalance == "class_weight" else None,
+            resampling="oversample" if chosen.imbalance == "oversample" else None,
+            preparation=preparation,
+        )
+        for name in chosen.models
+    ]
+    return ModelStage(
+        dataset,
+        models,
+        validation,
+        assessment,
+        n_jobs,
+        watch,
+        reference,
+        study_repeats(study, dataset),
+        None if reference is None else study_repeats(study, reference),
+    )
+
+
+def study_repeats(study: Study, dataset: Dataset) -> Repeats | None:
+    """Return the repeated measurements that the reliability filter of a study looks at.
+
+    Parameters
+    ----------
+    study : Study
+        Settings, and the tables that `extract` wrote.
+    dataset : Dataset
+        The first measurement.
+
+    Returns
+    -------
+    sequence of DataFrame or None
+        None where the settings ask for no filter.
+
+    Raises
+    ------
+    AnalysisError
+        RV503 no vertebra of the dataset was measured again.
+    ReportError
+        RV701 `extract` wrote no features of changed masks.
+    """
+    chosen = study.settings.validation
+    if chosen.min_icc is None:
+        return None
+    raters = chosen.min_icc_from == "raters"
+    return repeated_measurements(study.load_features() if raters else study.load_perturbed(), dataset)

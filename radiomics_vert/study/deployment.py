@@ -50,6 +50,7 @@ def write_bundle(stage: ModelStage, folder: Path) -> str:
         stage.validation,
         features=chosen.features,
         with_covariates=chosen.with_covariates,
+        repeats=stage.repeats,
     )
     return save_bundle(fitted, folder)
 

@@ -54,6 +54,11 @@ class Study:
         return self.output / "features"
 
     @property
+    def perturbed(self) -> Path:
+        """Folder of the features of vertebrae that were measured again on changed masks."""
+        return self.output / "features_perturbed"
+
+    @property
     def records(self) -> Path:
         """Folder of the result tables."""
         return self.output / RECORDS
@@ -124,9 +129,17 @@ class Study:
         ReportError
             RV701 there is none.
         """
-        if not (self.features / "features.json").is_file():
-            raise ReportError(_missing("a feature table", self.features, "extract"))
-        return FeatureTable.load(self.features)
+        return _load_table(self.features, "a feature table")
+
+    def load_perturbed(self) -> FeatureTable:
+        """Return the features of changed masks of an earlier `extract`.
+
+        Raises
+        ------
+        ReportError
+            RV701 there are none.
+        """
+        return _load_table(self.perturbed, "the features of changed masks")
 
 
 def load_study(path: str | Path, output: Path | None = None) -> Study:
@@ -178,6 +191,12 @@ def load_results(folder: Path) -> list[Result]:
     if not found:
         raise ReportError(_missing("results", folder, "analyze"))
     return [Result.load(folder, kind) for kind in found]
+
+
+def _load_table(folder: Path, what: str) -> FeatureTable:
+    if not (folder / "features.json").is_file():
+        raise ReportError(_missing(what, folder, "extract"))
+    return FeatureTable.load(folder)
 
 
 def _missing(what: str, folder: Path, stage: str) -> Problem:

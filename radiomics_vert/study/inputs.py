@@ -14,6 +14,7 @@ from radiomics_vert.dataset import DERIVED_COVARIATES, Dataset, preview
 from radiomics_vert.errors import CohortError, DatasetError, Problem, RadiomicsVertError
 from radiomics_vert.extraction import ExtractionParams, builtin_params, read_params
 from radiomics_vert.imaging import Perturbation
+from radiomics_vert.modeling import MIN_REPEATED
 from radiomics_vert.phrases import count, vertebrae
 from radiomics_vert.study.analysis import Watch
 from radiomics_vert.study.folder import Study
@@ -78,12 +79,35 @@ class Inputs:
         if settings.assessment.negative_control and not self.cohort.unlabelled:
             told = "no vertebra without a clinical row of its own, so there is no reference vertebra"
             found.append(Finding("RV408", "error", told, "leave assessment.negative_control out"))
+        found += self._unusable_repeats(settings)
         by_site = settings.validation.harmonise == "combat", settings.validation.scheme != "repeated_kfold"
         if any(by_site) and len({scan.site for scan in self.cohort.scans} - {""}) < 2:
             told = "fewer than two sites in the image table, but the validation works by site"
             remedy = "fill the column `site`, or leave harmonise and leave_one_site_out out"
             found.append(Finding("RV507", "error", told, remedy))
         return found
+
+    def _unusable_repeats(self, settings: StudySettings) -> list[Finding]:
+        """Return why the reliability filter would find no, or too few, repeated measurements."""
+        chosen = settings.validation
+        if chosen.min_icc is None:
+            return []
+        if chosen.min_icc_from == "raters":
+            if settings.cohort.rater and len({scan.rater for scan in self.cohort.scans} - {""}) > 1:
+                return []
+            told = "validation.min_icc looks at further raters, but the image table has no second one"
+            remedy = "fill the column `rater` and name cohort.rater, or set min_icc_from to perturbations"
+            return [Finding("RV503", "error", told, remedy)]
+        inner = (1 - 1 / chosen.outer_folds) * (1 - 1 / chosen.inner_folds)
+        again = min(settings.reliability.sample, len(self.measured.labelled().cases))
+        # On average twice as many as needed, so that hardly any fold falls short.
+        if again * inner >= 2 * MIN_REPEATED:
+            return []
+        told = (
+            f"of {again} vertebrae measured again about {again * inner:.0f} are in an inner training fold; "
+        )
+        told += f"{2 * MIN_REPEATED} on average keep every fold above the {MIN_REPEATED} that an ICC needs"
+        return [Finding("RV503", "error", told, "raise reliability.sample, or leave validation.min_icc out")]
 
     def require_analysis(self) -> None:
         """Stop before long work when nothing can come of it.
@@ -136,6 +160,21 @@ def read_inputs(study: Study, n_jobs: int, watch: Watch) -> Inputs:
     measured = cohort if study.settings.extraction.vertebrae == "all" else cohort.labelled()
     expected, unusable = _expected(study, measured)
     return Inputs(cohort, measured, parameters, expected, unusable)
+
+
+def remeasured(cohort: Cohort, size: int, seed: int, rater: str | None) -> Cohort:
+    """Return the cases to measure again: a random sample of those with a clinical row, and of the others.
+
+    The others are drawn apart, because the reliability filter of a model counts the vertebrae of that
+    model only. Where several raters drew, the masks are those of the rater who enters the analysis.
+    """
+    if rater:
+        cohort = cohort.only({case.case_id for case in cohort.cases if case.scan.rater == rater})
+    labelled = cohort.labelled()
+    own = {case.case_id for case in labelled.cases}
+    others = cohort.only({case.case_id for case in cohort.cases} - own)
+    drawn = [random_sample(part, size, seed) for part in (labelled, others)]
+    return cohort.only({case.case_id for part in drawn for case in part.cases})
 
 
 def random_sample(cohort: Cohort, size: int, seed: int) -> Cohort:

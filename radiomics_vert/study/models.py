@@ -10,6 +10,7 @@ from radiomics_vert.dataset import Dataset, parse_feature
 from radiomics_vert.modeling import (
     FeatureSet,
     ModelSpec,
+    Repeats,
     ValidationSpec,
     at_prevalence,
     combine,
@@ -75,6 +76,8 @@ class ModelStage:
         Makes a progress callback for each piece of work.
     reference : Dataset or None
         Unfractured vertebrae of the same patients, for the negative control.
+    repeats, reference_repeats : sequence of DataFrame or None
+        Repeated measurements of the dataset and of the reference vertebrae, for models with `min_icc`.
     """
 
     dataset: Dataset
@@ -84,6 +87,8 @@ class ModelStage:
     n_jobs: int = 1
     watch: Watch = unwatched
     reference: Dataset | None = None
+    repeats: Repeats | None = None
+    reference_repeats: Repeats | None = None
 
     def results(self) -> list[Result]:
         """Return the validation and everything that was asked beside it."""
@@ -97,7 +102,12 @@ class ModelStage:
             progress = self.watch("validating on reference vertebrae")
             results.append(
                 negative_control(
-                    self.reference, self.models, self.validation, n_jobs=self.n_jobs, progress=progress
+                    self.reference,
+                    self.models,
+                    self.validation,
+                    repeats=self.reference_repeats,
+                    n_jobs=self.n_jobs,
+                    progress=progress,
                 )
             )
         return [*results, *self._assessed(validated)]
@@ -124,6 +134,7 @@ class ModelStage:
                 features=chosen.features,
                 feature_set=name,
                 with_covariates=chosen.with_covariates,
+                repeats=self.repeats,
                 n_jobs=self.n_jobs,
                 progress=self.watch(f"validating: {name}"),
             )
@@ -159,6 +170,7 @@ class ModelStage:
                 features=chosen.features,
                 feature_set=name,
                 with_covariates=chosen.with_covariates,
+                repeats=self.repeats,
                 seed=self.validation.seed,
                 n_jobs=self.n_jobs,
                 progress=self.watch(label),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +23,7 @@ from radiomics_vert.study.analysis import Watch, describe, examine, renamed, unw
 from radiomics_vert.study.choices import model_stage
 from radiomics_vert.study.deployment import MODEL, write_bundle
 from radiomics_vert.study.folder import ANALYSED, KINDS, MODELLED, Study, load_results
-from radiomics_vert.study.inputs import Inputs, random_sample, read_inputs
+from radiomics_vert.study.inputs import Inputs, read_inputs, remeasured
 from radiomics_vert.study.records import (
     acquisition_info,
     cohort_result,
@@ -167,18 +168,20 @@ class Run:
         return read_inputs(self.study, self.n_jobs, self.watch)
 
     def _perturb(self, inputs: Inputs) -> None:
-        """Measure a sample of the vertebrae again on changed masks; write how well features agree."""
+        """Measure a sample of the vertebrae again on changed masks; write features and agreement."""
         settings = self.study.settings.reliability
+        shutil.rmtree(self.study.perturbed, ignore_errors=True)
         if not settings.perturbations:
             return
         table = perturbed_features(
-            random_sample(inputs.measured, settings.sample, settings.seed),
+            remeasured(inputs.measured, settings.sample, settings.seed, self.study.settings.cohort.rater),
             inputs.parameters,
             perturbations=("original", *settings.perturbations),
             n_jobs=self.n_jobs,
             seed=settings.seed,
             progress=self.watch("measuring on changed masks"),
         )
+        table.save(self.study.perturbed)
         result = reliability(
             table, by="perturbation", form=settings.form, threshold=settings.threshold, seed=settings.seed
         )
