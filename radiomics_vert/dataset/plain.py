@@ -15,6 +15,9 @@ from radiomics_vert.errors import DatasetError, Problem
 from radiomics_vert.provenance import Provenance
 from radiomics_vert.storage import read_table, sha256_file
 
+IMAGE_COLUMNS = ("image_digest", "image_sha256")
+"""Columns that may hold the sha256 of the image file of each row; the first that is there is read."""
+
 
 def read_dataset(
     path: str | Path,
@@ -30,7 +33,8 @@ def read_dataset(
     """Read a table with one row per vertebra (or lesion) and make a dataset of it.
 
     Every numeric column that has no other role is a feature; columns of text are left out and listed
-    in the audit, and so are rows without a patient.
+    in the audit, and so are rows without a patient. A column `image_digest` or `image_sha256` (sha256 of
+    the image file) is no feature: by it an external validation recognises images of the development data.
 
     Parameters
     ----------
@@ -70,7 +74,8 @@ def read_dataset(
     table.index = pd.Index(_unit_names(patients, table[level] if level else None), name="unit")
     patients.index = table.index
     roles = {outcome, group, *covariates, *drop, *([level] if level else [])}
-    X = _features(table.drop(columns=list(roles)), audit, path)
+    images = [name for name in IMAGE_COLUMNS if name in table.columns and name not in roles][:1]
+    X = _features(table.drop(columns=[*roles, *images]), audit, path)
     info = pd.DataFrame(
         {
             "subject_id": patients,
@@ -79,6 +84,8 @@ def read_dataset(
             "site": "",
         }
     )
+    for name in images:
+        info["image_digest"] = table[name].map(_digest_text)
     y, negative = binary_outcome(table[outcome], positive, negative, info, audit)
     return Dataset(
         X=X.loc[y.index],
@@ -90,7 +97,9 @@ def read_dataset(
         outcome=outcome,
         positive=_spoken(positive, outcome),
         negative=_spoken(negative, outcome),
-        provenance=Provenance({"table": path.name, "sha256": sha256_file(path)}),
+        provenance=Provenance(
+            {"table": path.name, "sha256": sha256_file(path), "images": _known(info.loc[y.index])}
+        ),
     )
 
 
@@ -133,6 +142,15 @@ def _spoken(value: str, outcome: str) -> str:
 def _id_text(value: object) -> str:
     """Spell a whole number as such, also where an empty cell made the column one of floats."""
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
+
+
+def _digest_text(value: object) -> str:
+    return str(value).strip().lower() if isinstance(value, str) else ""
+
+
+def _known(info: pd.DataFrame) -> list[str]:
+    """Return the digests of the images behind the rows, where the table tells them."""
+    return sorted(set(info.get("image_digest", pd.Series(dtype=str))) - {""})
 
 
 def _unit_names(patients: pd.Series, levels: pd.Series | None) -> list[str]:

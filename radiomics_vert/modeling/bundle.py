@@ -35,7 +35,7 @@ from radiomics_vert.storage import atomic, digest
 
 logger = logging.getLogger("radiomics_vert.modeling")
 
-FORMAT = 1
+FORMAT = 2
 PIPELINE, FACTS, CHECKSUMS = "model.skops", "model.json", "checksums.json"
 _SCHEMA = "schema.json"
 _DATE = (1980, 1, 1, 0, 0, 0)

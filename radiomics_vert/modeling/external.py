@@ -22,9 +22,11 @@ from radiomics_vert.modeling.metrics import (
     calibration_fit,
     patient_metrics,
 )
+from radiomics_vert.modeling.overlap import row_fingerprints
 from radiomics_vert.modeling.prediction import Scored, input_table, require_parameters, score
 from radiomics_vert.modeling.splits import patients_per_class, require_patient_groups
 from radiomics_vert.modeling.tables import METRICS
+from radiomics_vert.phrases import count
 from radiomics_vert.provenance import Provenance, versions
 from radiomics_vert.results import Result
 from radiomics_vert.roc import clustered_auc, clustered_proportion, precision_recall_band, roc_band
@@ -39,6 +41,7 @@ FITTED_HERE = (
 )
 _RECALIBRATION = ["update", "intercept", "slope", "brier", "ici", "auc", "note"]
 _EDGE = 1e-9
+_NAMED = 5
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int_]
@@ -80,7 +83,7 @@ def validate_external(
     Raises
     ------
     AnalysisError
-        RV513 shared patients or images, for all cohorts at once; RV401 classes named the other way
+        RV513 shared patients, images or vertebrae, for all cohorts at once; RV401 classes named the other way
         round; RV405, RV501 groups missing or finer than patients; RV511, RV512, RV309 as in
         :func:`~radiomics_vert.modeling.prediction.predict`.
     DatasetError
@@ -286,7 +289,9 @@ def _about(fitted: FittedModel, dataset: Dataset, scored: Scored, compared: bool
     if not compared:
         notes.append("extraction parameters not stated, so not compared")
     if not dataset_images(dataset) or not fitted.development.images:
-        notes.append("compared with the development patients by id only: image hashes are not known")
+        notes.append("images not compared with those of the development data: their hashes are not known")
+    if not any(row_fingerprints(dataset.X, fitted.measured)) or not fitted.development.vertebrae:
+        notes.append("vertebrae not compared by their values: too few features in common")
     if dataset.positive != fitted.development.positive:
         notes.append(
             f"positive class {dataset.positive!r}, in the model {fitted.development.positive!r}: taken to "
@@ -347,11 +352,7 @@ def _require_usable(
 
 def _problems(fitted: FittedModel, name: str, dataset: Dataset) -> list[Problem]:
     own = fitted.development
-    found = []
-    ids = {*dataset.groups.astype(str), *dataset.info.get("subject_id", pd.Series(dtype=str)).astype(str)}
-    patients, images = own.known_patients(ids), own.known_images(dataset_images(dataset))
-    if patients or images:
-        found.append(_shared(name, patients, len(ids), len(images)))
+    found = [problem] if (problem := _shared(fitted, name, dataset)) else []
     if dataset.positive == own.negative or dataset.negative == own.positive:
         found.append(
             Problem(
@@ -365,15 +366,49 @@ def _problems(fitted: FittedModel, name: str, dataset: Dataset) -> list[Problem]
     return found
 
 
-def _shared(name: str, patients: Sequence[str], n_ids: int, n_images: int) -> Problem:
-    by_id = f"{len(patients)} of {n_ids} patients by id" + (
-        f" (for example {patients[0]!r})" if patients else ""
-    )
+def _shared(fitted: FittedModel, name: str, dataset: Dataset) -> Problem | None:
+    """Return how a cohort overlaps with the development data: by id, by image, by the values of a row."""
+    own = fitted.development
+    ids = {*dataset.groups.astype(str), *dataset.info.get("subject_id", pd.Series(dtype=str)).astype(str)}
+    patients, images = own.known_patients(ids), own.known_images(dataset_images(dataset))
+    same = own.known_vertebrae(row_fingerprints(dataset.X, fitted.measured))
+    rows = list(dataset.X.index[same].astype(str))
+    if not (patients or images or rows):
+        return None
+    parts = [_by_id(patients, own.spelled_otherwise(patients), len(ids))] if patients else []
+    if images:
+        digests = dataset.info.get("image_digest", pd.Series("", index=dataset.X.index))
+        on_them = list(dataset.X.index[digests.isin(images)].astype(str))
+        by_hash = f"by {'its' if len(images) == 1 else 'their'} hash"
+        parts.append(f"{count(len(images), 'image')} {by_hash}{_rows(on_them)}")
+    if rows:
+        parts.append(f"{len(rows)} of {len(dataset)} vertebrae by the values of their features{_rows(rows)}")
+    remedy = "leave these patients out"
+    if patients and not (images or rows):
+        remedy += "; if the ids are equal by chance (1, 2, 3 in both hospitals), put the hospital before them"
+    else:
+        remedy += ": an equal image or equal values to 6 digits are the same patient, whatever the id"
     return Problem(
         "RV513",
-        "no patient and no image of the development data",
-        f"{by_id}, {n_images} images by their hash",
+        "no patient, no image and no vertebra of the development data",
+        "; ".join(parts),
         f"external cohort {name!r}",
-        "leave these patients out; if the ids are equal by chance (1, 2, 3 in both hospitals), put the "
-        "hospital before them",
+        remedy,
     )
+
+
+def _by_id(patients: Sequence[str], otherwise: Sequence[str], n_ids: int) -> str:
+    text = f"{len(patients)} of {n_ids} patients by id, for example {patients[0]!r}"
+    if otherwise:
+        text += (
+            f" ({len(otherwise)} written otherwise there, such as {otherwise[0]!r}: case and outer spaces "
+            "do not make another patient)"
+        )
+    return text
+
+
+def _rows(units: Sequence[str]) -> str:
+    if not units:
+        return ""
+    more = f" and {len(units) - _NAMED} more" if len(units) > _NAMED else ""
+    return f" (rows {', '.join(units[:_NAMED])}{more})"

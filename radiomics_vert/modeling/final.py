@@ -20,6 +20,7 @@ from radiomics_vert.errors import AnalysisError, Problem
 from radiomics_vert.modeling.design import make_design
 from radiomics_vert.modeling.folds import Plan
 from radiomics_vert.modeling.models import ModelSpec, build_pipeline, pipeline_parameters
+from radiomics_vert.modeling.overlap import patient_key, row_fingerprints, salted, telling_fingerprints
 from radiomics_vert.modeling.repeats import Repeats
 from radiomics_vert.modeling.rows import fit_pipeline
 from radiomics_vert.modeling.sharing import Ledger
@@ -109,6 +110,8 @@ class Input:
         Least value, 1st and 99th percentile, largest value; None for text or without any value.
     missing : float
         Share of development rows without a value.
+    covariate : bool
+        Whether it is a covariate, not a feature of the vertebra.
     """
 
     name: str
@@ -120,6 +123,7 @@ class Input:
     p99: float | None
     high: float | None
     missing: float
+    covariate: bool = False
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -166,6 +170,11 @@ class Development:
     patients, images : tuple of str
         Salted sha256 of patient ids and of image digests, sorted. They tell whether a given patient
         took part; who knows the scheme of the ids can try them all, so a bundle is no anonymous list.
+    spellings : tuple of str
+        The same for the ids exactly as they were written.
+    vertebrae : tuple of str
+        Salted fingerprints of the vertebrae by their features, see
+        :func:`~radiomics_vert.modeling.overlap.row_fingerprints`.
     """
 
     n: int
@@ -179,6 +188,8 @@ class Development:
     salt: str
     patients: tuple[str, ...]
     images: tuple[str, ...]
+    spellings: tuple[str, ...]
+    vertebrae: tuple[str, ...]
 
     def known_patients(self, ids: Iterable[str]) -> list[str]:
         """Return those of some patient ids that took part (case and outer spaces aside), sorted."""
@@ -189,6 +200,17 @@ class Development:
         """Return those of some image digests that took part, sorted."""
         known = set(self.images)
         return sorted({one for one in digests if salted(self.salt, one) in known})
+
+    def spelled_otherwise(self, ids: Iterable[str]) -> list[str]:
+        """Return those of some known ids that were written in another way, sorted."""
+        known = set(self.spellings)
+        return sorted({one for one in ids if salted(self.salt, str(one)) not in known})
+
+    def known_vertebrae(self, fingerprints: Iterable[tuple[str, ...]]) -> list[bool]:
+        """Tell for the fingerprints of each vertebra whether half of them or more took part."""
+        known = set(self.vertebrae)
+        matches = ([salted(self.salt, one) in known for one in own] for own in fingerprints)
+        return [bool(own) and 2 * sum(own) >= len(own) for own in matches]
 
 
 @dataclass(frozen=True)
@@ -240,6 +262,11 @@ class FittedModel:
         """Names of the inputs that reach the classifier, in order."""
         return tuple(one.name for one in self.inputs if one.used)
 
+    @property
+    def measured(self) -> tuple[str, ...]:
+        """Names of the inputs that were measured on the vertebra: all but the covariates."""
+        return tuple(one.name for one in self.inputs if not one.covariate)
+
     def as_dict(self) -> dict[str, Any]:
         """Return everything but the pipeline as plain values, ready for JSON."""
         return {
@@ -256,7 +283,7 @@ class FittedModel:
     def from_dict(cls, pipeline: Pipeline, values: Mapping[str, Any], bundle: str = "") -> Self:
         """Put a pipeline and what :meth:`as_dict` gave together again."""
         development = dict(values["development"])
-        for name in ("patients", "images"):
+        for name in ("patients", "images", "spellings", "vertebrae"):
             development[name] = tuple(development[name])
         development["parameters"] = {key: tuple(own) for key, own in development["parameters"].items()}
         inputs = tuple(Input(**{**one, "values": tuple(one["values"])}) for one in values["inputs"])
@@ -350,16 +377,6 @@ def dataset_images(dataset: Dataset) -> tuple[str, ...]:
     return tuple(sorted({str(one) for one in dataset.provenance.reproducible.get("images", ())}))
 
 
-def patient_key(subject_id: str) -> str:
-    """Return the form of a patient id in which ids are compared: no outer spaces, lower case."""
-    return str(subject_id).strip().casefold()
-
-
-def salted(salt: str, text: str) -> str:
-    """Return the sha256 of a text after a salt."""
-    return hashlib.sha256(f"{salt}:{text}".encode()).hexdigest()
-
-
 def _floats(column: pd.Series[Any]) -> NDArray[np.float64]:
     return np.asarray(column.to_numpy(dtype=np.float64, na_value=np.nan))
 
@@ -402,14 +419,14 @@ def _covariate(dataset: Dataset, name: str, plan: Plan, reached: frozenset[str])
     own = plan.columns[: plan.n_covariates]
     column = dataset.covariates[name]
     if name in own:
-        return _number(name, UNKNOWN_UNIT, name in reached, column.astype("float64"))
+        return replace(_number(name, UNKNOWN_UNIT, name in reached, column.astype("float64")), covariate=True)
     values = tuple(sorted(column.dropna().astype("string").unique()))
     columns = [f"{name}={value}" for value in values[1:]]
     if not columns or not set(columns) <= set(own):
         return None
     used = bool(reached & set(columns))
     missing = float(column.isna().mean())
-    return Input(str(name), "none", used, tuple(map(str, values)), None, None, None, None, missing)
+    return Input(str(name), "none", used, tuple(map(str, values)), None, None, None, None, missing, True)
 
 
 def _number(name: str, unit: str, used: bool, column: pd.Series[float]) -> Input:
@@ -444,7 +461,10 @@ def _development(dataset: Dataset, plan: Plan) -> Development:
     # From the data itself, so that equal data give equal bundles and nobody else can know it before.
     salt = digest({"salt of": data})
     # Groups may be coarser than patients (a family, a shared scanner); either name counts as known.
-    names = [*plan.groups, *dataset.info.get("subject_id", pd.Series(dtype=str)).astype(str)]
+    names = {str(one) for one in (*plan.groups, *dataset.info.get("subject_id", pd.Series(dtype=str)))}
+    features = list(plan.columns[plan.n_covariates :])
+    table = pd.DataFrame(plan.X[:, plan.n_covariates :], columns=features)
+    vertebrae = telling_fingerprints(row_fingerprints(table, features), plan.groups)
     return Development(
         n=len(plan.y),
         n_subjects=len(np.unique(plan.groups)),
@@ -455,8 +475,10 @@ def _development(dataset: Dataset, plan: Plan) -> Development:
         parameters=dataset_parameters(dataset, plan.columns),
         data=data,
         salt=salt,
-        patients=tuple(sorted({salted(salt, patient_key(str(one))) for one in names})),
+        patients=tuple(sorted({salted(salt, patient_key(one)) for one in names})),
         images=tuple(sorted(salted(salt, one) for one in dataset_images(dataset))),
+        spellings=tuple(sorted(salted(salt, one) for one in names)),
+        vertebrae=tuple(sorted(salted(salt, one) for one in vertebrae)),
     )
 
 

@@ -12,7 +12,7 @@ from radiomics_vert.errors import AnalysisError, Problem
 
 NOMINAL = ("site", "center", "centre", "hospital", "scanner", "manufacturer")
 SLICE_THICKNESS = ("slice_thickness", "slice_thickness_mm", "SliceThickness")
-_ROLES = ("subject_id", "session", "label")
+_ROLES = ("subject_id", "session", "label", "image_digest")
 
 
 def audited_variables(dataset: Dataset, info: pd.DataFrame | None) -> pd.DataFrame:

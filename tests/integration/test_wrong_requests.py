@@ -126,7 +126,7 @@ def test_a_patient_in_development_and_external_cohort_is_refused(shared):
         other = dataclasses.replace(other, provenance=Provenance({"images": ["i2"]}))
     problem = told(lambda: validate_external(fitted, {"Hill": other}))
     assert problem.code == "RV513"
-    assert ("1 of 30 patients by id" if shared == "id" else "1 images by their hash") in problem.found
+    assert ("1 of 30 patients by id" if shared == "id" else "1 image by its hash") in problem.found
     assert "Hill" in problem.where
 
 

@@ -300,7 +300,7 @@ def test_an_older_protocol_a_hidden_node_or_no_pipeline_are_refused(bundle: Path
 
 def test_facts_that_are_not_ours_are_refused(bundle: Path) -> None:
     facts = json.loads((bundle / "model.json").read_text("utf-8"))
-    for content in ({**facts, "format": 2}, {**facts, "inputs": [{}]}, {"format": 1}, [facts], "text"):
+    for content in ({**facts, "format": 1}, {**facts, "inputs": [{}]}, {"format": 2}, [facts], "text"):
         exchange(bundle, "model.json", json.dumps(content).encode())
         with pytest.raises(AnalysisError, match=r"RV510[\s\S]*model\.json"):
             load_bundle(bundle)

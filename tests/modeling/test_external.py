@@ -27,10 +27,12 @@ from radiomics_vert.modeling import (
     save_bundle,
     validate_external,
 )
+from radiomics_vert.modeling.overlap import row_fingerprints, telling_fingerprints
 from radiomics_vert.provenance import Provenance
 from radiomics_vert.results import Result
 
 DatasetFactory = Callable[..., Dataset]
+ONE_FOLD = ValidationSpec(inner_folds=3, n_boot=40)
 
 
 @pytest.fixture(scope="module")
@@ -182,10 +184,76 @@ def test_shared_patients_are_refused_in_all_cohorts_at_once(fitted: FittedModel,
         validate_external(fitted, {"fine": cohort, "by id": spelled, "by image": same})
     by_id, by_image = caught.value.problems
     assert {by_id.code, by_image.code} == {"RV513"}
-    assert "2 of 25 patients by id" in by_id.found
-    assert by_id.found.endswith("0 images by their hash")
+    assert by_id.found.startswith("2 of 25 patients by id, for example ' p003'")
+    assert "1 written otherwise there, such as ' p003'" in by_id.found
+    assert "hash" not in by_id.found
+    assert "put the hospital before them" in by_id.remedy
     assert by_id.where == "external cohort 'by id'"
-    assert by_image.found == "0 of 25 patients by id, 1 images by their hash"
+    assert by_image.found == "1 image by its hash"
+    assert "whatever the id" in by_image.remedy
+
+
+def test_shared_vertebrae_are_known_by_their_values_under_any_name(
+    fitted: FittedModel, cohort: Dataset, make_dataset: DatasetFactory
+) -> None:
+    development = elsewhere(make_dataset(3, shift=0.7), "Z")
+    X = cohort.X.copy()
+    X.iloc[[3, 8]] = development.X.iloc[[10, 11]].to_numpy()
+    # As another program writes it: six digits, other order, a column gone that the model does not use.
+    unused = next(name for name in X.columns if name not in fitted.used)
+    written = X.map(lambda value: float(f"{value:.6g}"))[X.columns[::-1]].drop(columns=unused)
+    with pytest.raises(AnalysisError) as caught:
+        validate_external(fitted, {"north": replace(cohort, X=written)})
+    (problem,) = caught.value.problems
+    assert problem.code == "RV513"
+    first, second = cohort.X.index[[3, 8]]
+    assert problem.found == f"2 of 50 vertebrae by the values of their features (rows {first}, {second})"
+    nearly = X * (1 + 2e-5)
+    assert len(validate_external(fitted, {"north": replace(cohort, X=nearly)}).frame())
+
+
+def test_most_shared_vertebrae_are_known_in_a_table_of_seven_digits() -> None:
+    rng = np.random.default_rng(0)
+    names = [f"f{j}" for j in range(60)]
+    first = pd.DataFrame(rng.normal(size=(70, 60)), columns=names)
+    kept = set(telling_fingerprints(row_fingerprints(first, names), [str(row) for row in range(70)]))
+    assert len(kept) == 70 * 8
+    again = row_fingerprints(first.map(lambda value: float(f"{value:.7g}")), names)
+    found = sum(2 * sum(one in kept for one in own) >= len(own) for own in again)
+    assert found > 60
+    constant = row_fingerprints(first.assign(**dict.fromkeys(names, 0.25)), names)
+    assert telling_fingerprints(constant, [str(row) for row in range(70)]) == []
+
+
+def test_rows_with_few_or_whole_values_are_never_taken_for_the_same(make_dataset: DatasetFactory) -> None:
+    dataset = make_dataset(3, features=4, shift=0.7)
+    signs = replace(make_dataset(3, shift=0.7), X=make_dataset(3, shift=0.7).X.round())
+    for one in (dataset, signs):
+        fitted = fit_final(one, ModelSpec(grid={"k": (4,), "l1_ratio": (0.1,), "C": (0.5,)}), ONE_FOLD)
+        assert fitted.development.vertebrae == ()
+        about = validate_external(fitted, {"B": elsewhere(one, "B")}).frame("cohorts")
+        assert "vertebrae not compared by their values" in about["note"].iloc[0]
+
+
+def test_a_table_made_elsewhere_is_known_by_its_image_column(
+    cohort: Dataset, make_dataset: DatasetFactory, tmp_path: Path
+) -> None:
+    def table(dataset: Dataset, name: str, column: str, first: int) -> Dataset:
+        digests = [f"{first + row:064X}" for row in range(len(dataset))]
+        frame = dataset.X.assign(ID=dataset.groups, outcome=dataset.y, **{column: digests})
+        frame.to_csv(tmp_path / name, index=False)
+        return read_dataset(tmp_path / name, outcome="outcome", positive="1", group="ID")
+
+    made = table(make_dataset(3, shift=0.7), "a.csv", "image_digest", 10)
+    fitted = fit_final(made, ModelSpec(grid={"k": (4,), "l1_ratio": (0.1,), "C": (0.5,)}), ONE_FOLD)
+    assert "image_digest" not in fitted.features
+    assert len(fitted.development.images) == 60
+    with pytest.raises(AnalysisError) as caught:
+        validate_external(fitted, {"B": table(cohort, "b.csv", "image_sha256", 68)})
+    (problem,) = caught.value.problems
+    assert problem.found == "2 images by their hash (rows BP000_row1, BP000_row2)"
+    apart = validate_external(fitted, {"B": table(cohort, "b.csv", "image_sha256", 500)})
+    assert "images not compared" not in str(apart.frame("cohorts")["note"].iloc[0])
 
 
 def test_a_subject_id_counts_also_where_groups_are_coarser(fitted: FittedModel, cohort: Dataset) -> None:

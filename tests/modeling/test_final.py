@@ -79,6 +79,8 @@ def test_no_measure_of_its_own_fit_is_kept(make_dataset: DatasetFactory) -> None
         "salt",
         "patients",
         "images",
+        "spellings",
+        "vertebrae",
     }
 
 
