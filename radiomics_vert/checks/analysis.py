@@ -33,7 +33,7 @@ def check_features(table: FeatureTable) -> list[Finding]:
     -------
     list of Finding
     """
-    return [*_failures(table), *_grey_levels(table), *_not_finite(table)]
+    return [*_failures(table), *grey_level_findings(table.diagnostics), *_not_finite(table)]
 
 
 def check_dataset(dataset: Dataset, outer_folds: int = 5) -> list[Finding]:
@@ -117,10 +117,17 @@ def _failures(table: FeatureTable) -> Iterator[Finding]:
         )
 
 
-def _grey_levels(table: FeatureTable) -> Iterator[Finding]:
-    if "grey_levels" not in table.diagnostics:
+def grey_level_findings(diagnostics: pd.DataFrame) -> Iterator[Finding]:
+    """Yield a finding for too few and one for too many grey levels.
+
+    Parameters
+    ----------
+    diagnostics : DataFrame
+        With the columns `case_id` and, where it is known, `grey_levels`.
+    """
+    if "grey_levels" not in diagnostics:
         return
-    levels = pd.to_numeric(table.diagnostics["grey_levels"])
+    levels = pd.to_numeric(diagnostics["grey_levels"])
     low, high = GREY_LEVELS
     for wrong, word in ((levels < low, f"fewer than {low}"), (levels > high, f"more than {high}")):
         if wrong.any():
@@ -130,7 +137,7 @@ def _grey_levels(table: FeatureTable) -> Iterator[Finding]:
                 f"{int(wrong.sum())} cases have {word} grey levels on the original image, so their texture "
                 "features say little",
                 "change binWidth (or use binCount) in the parameter file",
-                tuple(table.diagnostics.loc[wrong, "case_id"]),
+                tuple(diagnostics.loc[wrong, "case_id"]),
             )
 
 
