@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from radiomics_vert.errors import Problem, SettingsError
+from radiomics_vert.parallel import BACKENDS, workers_at
 from radiomics_vert.parallel import Progress as MoveBar
 from radiomics_vert.phrases import count
 from radiomics_vert.study import Run, load_study, result_sentences
@@ -36,6 +37,12 @@ StudyFile = Annotated[Path, typer.Argument(help="study.yaml, or its folder.", sh
 OptionalStudy = Annotated[Path | None, typer.Argument(help="study.yaml, or its folder.", show_default=False)]
 Workers = Annotated[
     int | None, typer.Option("--workers", "-j", help="Parallel workers instead of execution.workers.")
+]
+Backend = Annotated[
+    str | None, typer.Option("--backend", help=f"Where the workers are: {', '.join(BACKENDS)}.")
+]
+Scheduler = Annotated[
+    str | None, typer.Option("--scheduler", help="Address of a Dask scheduler, for --backend dask.")
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")]
 Features = Annotated[
@@ -79,14 +86,23 @@ def progress_bars(quiet: bool) -> Iterator[Bars]:
 
 
 @contextmanager
-def running(path: Path, output: Path | None, workers: int | None, quiet: bool) -> Iterator[Run]:
+def running(
+    path: Path,
+    output: Path | None,
+    workers: int | None,
+    quiet: bool,
+    backend: str | None = None,
+    scheduler: str | None = None,
+) -> Iterator[Run]:
     """Yield the study at work: with bars on the terminal and a log in its output folder."""
     if workers == 0:
         remedy = "use 1 for no parallelism, or -1 for all cores"
         raise SettingsError(Problem("RV602", "a number of workers", "0", "--workers", remedy))
     study = load_study(path, output)
-    hidden = quiet or not study.settings.execution.progress
-    with progress_bars(hidden) as bars, _log_file(study.output / "run.log"):
+    execution = study.settings.execution
+    hidden = quiet or not execution.progress
+    place = workers_at(backend or execution.backend, scheduler or execution.scheduler)
+    with place, progress_bars(hidden) as bars, _log_file(study.output / "run.log"):
         yield Run(study, bars.watch, workers)
 
 

@@ -12,8 +12,10 @@ from radiomics_vert.cli.common import (
     DISCLAIMER,
     GOOD,
     PROBLEMS,
+    Backend,
     Output,
     Quiet,
+    Scheduler,
     StudyFile,
     Workers,
     app,
@@ -56,9 +58,16 @@ def check(study: StudyFile, workers: Workers = None, quiet: Quiet = False) -> No
 
 
 @app.command()
-def extract(study: StudyFile, output: Output = None, workers: Workers = None, quiet: Quiet = False) -> None:
+def extract(
+    study: StudyFile,
+    output: Output = None,
+    workers: Workers = None,
+    quiet: Quiet = False,
+    backend: Backend = None,
+    scheduler: Scheduler = None,
+) -> None:
     """Measure the features of all vertebrae of a study."""
-    with running(study, output, workers, quiet) as run:
+    with running(study, output, workers, quiet, backend, scheduler) as run:
         table = run.extract()
     out.print(
         f"{len(table.values)} of {table.n_cases} cases measured, {len(table.features)} features each; "
@@ -85,9 +94,16 @@ def report(
 
 
 @app.command()
-def run(study: StudyFile, output: Output = None, workers: Workers = None, quiet: Quiet = False) -> None:
+def run(
+    study: StudyFile,
+    output: Output = None,
+    workers: Workers = None,
+    quiet: Quiet = False,
+    backend: Backend = None,
+    scheduler: Scheduler = None,
+) -> None:
     """Do it all: extract, analyze, validate, report."""
-    with running(study, output, workers, quiet) as at_work:
+    with running(study, output, workers, quiet, backend, scheduler) as at_work:
         path = at_work.run()
     raise typer.Exit(_close(at_work, path))
 

@@ -195,6 +195,11 @@ class AssessmentSettings(Strict):
         True, description="Validate the simple rules that a model must beat: best feature, volume, published."
     )
     explanation: bool = Field(True, description="Importance of the features of the first model.")
+    shapley: bool = Field(
+        False,
+        description="Shapley values of the first model: what each feature adds to the log odds of each "
+        "vertebra. Models that are not linear need the extra `explanation` (package shap).",
+    )
     probes: int = Field(
         3,
         ge=0,
@@ -232,6 +237,14 @@ class ExecutionSettings(Strict):
     """How the work is done; changes no result and is never hashed."""
 
     workers: int = Field(-1, description="Parallel workers; -1 takes all cores.")
+    backend: Literal["processes", "threads", "dask"] = Field(
+        "processes",
+        description="Where the workers are: processes or threads of this machine, or a Dask cluster "
+        "(`pip install 'radiomics-vert[cluster]'`).",
+    )
+    scheduler: str | None = Field(
+        None, description="Address of the cluster's scheduler, such as tcp://10.0.0.5:8786."
+    )
     cache: str = Field(
         ".rv-cache", description="Folder of the extraction cache, relative to the study folder."
     )

@@ -1,0 +1,107 @@
+"""The Dask backend, against a scheduler and workers that are processes of their own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from radiomics_vert.errors import SettingsError
+from radiomics_vert.parallel import available_cores, run, workers_at
+
+pytest.importorskip("distributed")
+pytestmark = [
+    pytest.mark.slow,
+    # What the cluster's own event loop leaves behind when a worker is killed is not ours to mend.
+    pytest.mark.filterwarnings("default"),
+]
+
+
+def dask(*arguments: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "dask", *arguments]
+    # Workers import the functions of this module by name.
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    return subprocess.Popen(command, env=environment, **quiet)
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[str]:
+    """Start a scheduler and two workers without a nanny, so that a killed worker stays dead."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    address = f"tcp://127.0.0.1:{port}"
+    running = [dask("scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard", "--no-show")]
+    options = ("--nthreads", "1", "--no-nanny", "--no-dashboard", "--local-directory", str(tmp_path))
+    running += [dask("worker", address, *options) for _ in range(2)]
+    try:
+        wait_for_workers(address, 2)
+        yield address
+    finally:
+        for process in reversed(running):
+            process.terminate()
+            process.wait(timeout=20)
+
+
+def wait_for_workers(address: str, number: int) -> None:
+    from distributed import Client
+
+    with Client(address, timeout="60s") as client:
+        client.wait_for_workers(number, timeout=60)
+
+
+def square_with_process(value: int) -> tuple[int, int]:
+    time.sleep(0.02)
+    return value**2, os.getpid()
+
+
+def die_once(folder: Path, value: int) -> int:
+    """Kill the own process on the first visit of one item; note every visit."""
+    with (folder / "visits.txt").open("a", encoding="utf-8") as stream:
+        stream.write(f"{value}\n")
+    mark = folder / "died"
+    if value == 5 and not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(0.05)
+    return value + 100
+
+
+def test_values_come_in_order_from_the_workers_of_the_cluster(cluster: str) -> None:
+    with workers_at("dask", cluster):
+        assert available_cores() == 2
+        found = run(square_with_process, range(20), n_jobs=-1)
+    assert [value for value, _ in found] == [number**2 for number in range(20)]
+    processes = {process for _, process in found}
+    assert len(processes) == 2
+    assert os.getpid() not in processes
+
+
+def test_a_killed_worker_costs_only_its_own_items(cluster: str, tmp_path: Path) -> None:
+    with workers_at("dask", cluster):
+        found = run(partial(die_once, tmp_path), range(30), n_jobs=-1)
+    assert found == [number + 100 for number in range(30)]
+    visits = (tmp_path / "visits.txt").read_text("utf-8").split()
+    assert visits.count("5") == 2
+    # What the dead worker had already handed back to nobody is done again; what others did is not.
+    assert len(visits) <= 30 + 10
+
+
+def test_a_cluster_that_does_not_answer_is_named() -> None:
+    with pytest.raises(SettingsError, match="RV605"), workers_at("dask", "tcp://127.0.0.1:18799"):
+        pass
+
+
+@pytest.mark.parametrize(("backend", "words"), [("dask", "scheduler"), ("ray", "processes, threads, dask")])
+def test_wrong_choices_are_told_why(backend: str, words: str) -> None:
+    with pytest.raises(SettingsError, match=words), workers_at(backend):
+        pass
