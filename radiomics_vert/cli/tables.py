@@ -37,6 +37,7 @@ from radiomics_vert.study import (
     analyze_table,
     load_study,
     predict_table,
+    report_folder,
     validate_table,
     validate_tables,
 )
@@ -107,7 +108,8 @@ def validate(
         found = validate_tables(locked, external, roles, prevalence or (), expected).frame()
         columns = ["cohort", "metric", "estimate", "ci_low", "ci_high", "n"]
         out.print(found[columns].to_string(index=False), markup=False)
-        out.print(str(roles.records / "external_metrics.csv"), markup=False)
+        page = report_folder(roles.records, roles.output)
+        out.print(f"{roles.records / 'external_metrics.csv'}\n{DISCLAIMER}\n{page}", markup=False)
         return
     if features is None:
         with running(required_study(study), output, workers, quiet) as run:

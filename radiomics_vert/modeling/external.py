@@ -122,6 +122,12 @@ def validate_external(
                 "prevalence": fitted.development.prevalence,
             },
             "cohorts": list(cohorts),
+            "bundle": fitted.bundle,
+            "tables": {
+                name: digest
+                for name, one in cohorts.items()
+                if (digest := str(one.provenance.reproducible.get("sha256", "")))
+            },
         },
         Provenance(
             {

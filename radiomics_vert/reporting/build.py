@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from radiomics_vert.checks import Finding, findings_result
-from radiomics_vert.reporting.inputs import Inputs
-from radiomics_vert.reporting.nouns import Report
+from radiomics_vert.reporting.inputs import KINDS, Inputs
+from radiomics_vert.reporting.nouns import Report, Section
 from radiomics_vert.reporting.sections import (
     adjusted,
     association,
@@ -23,6 +23,7 @@ from radiomics_vert.reporting.sections import (
     provenance,
     reliability,
     sample_size,
+    shapley,
     subgroups,
     summary,
     table_one,
@@ -30,6 +31,9 @@ from radiomics_vert.reporting.sections import (
 )
 from radiomics_vert.reporting.wording import without_paths
 from radiomics_vert.results import Result
+
+_LOCKED = ("external", "prediction")
+_STUDIED = tuple(kind for kind in KINDS if kind not in (*_LOCKED, "study", "provenance"))
 
 
 def build_report(results: Sequence[Result | Sequence[Finding]]) -> Report:
@@ -40,7 +44,8 @@ def build_report(results: Sequence[Result | Sequence[Finding]]) -> Report:
     results : sequence of Result, or of Finding as the checks return them
         The kinds of :data:`~radiomics_vert.reporting.inputs.KINDS`, a plan of the sample size and
         predictions for new cases, at most one of each. Where one is absent that every report should
-        have, its section says so and why it matters; the section on limits names the others.
+        have, its section says so and why it matters; the section on limits names the others. A run that
+        only applied a locked model has a short report of that.
 
     Returns
     -------
@@ -54,7 +59,7 @@ def build_report(results: Sequence[Result | Sequence[Finding]]) -> Report:
     """
     known = [item if isinstance(item, Result) else findings_result(item) for item in results]
     inputs = Inputs(known)
-    sections = (
+    sections = _locked_only(inputs) or (
         summary.section(inputs, summary.summary_sentences(known)),
         cohort.section(inputs),
         table_one.section(inputs),
@@ -66,6 +71,7 @@ def build_report(results: Sequence[Result | Sequence[Finding]]) -> Report:
         comparison.section(inputs),
         optimism.section(inputs),
         explanation.section(inputs),
+        shapley.section(inputs),
         subgroups.section(inputs),
         external.section(inputs),
         leakage.section(inputs),
@@ -78,3 +84,10 @@ def build_report(results: Sequence[Result | Sequence[Finding]]) -> Report:
     question = without_paths(str(inputs.spec("study").get("question") or ""))
     told = tuple(section for section in sections if section.items)
     return Report(without_paths(inputs.title), question, inputs.synthetic, told)
+
+
+def _locked_only(inputs: Inputs) -> tuple[Section, ...]:
+    """Return the few sections of a run that only applied a locked model; empty for any other run."""
+    if not any(kind in inputs for kind in _LOCKED) or any(kind in inputs for kind in _STUDIED):
+        return ()
+    return (summary.locked_section(inputs), external.section(inputs), methods.section(inputs))

@@ -17,7 +17,10 @@ KINDS = (
     *("permutation", "leakage_probe", "negative_control", "subgroups", "explanation", "external"),
     "provenance",
 )
-"""What a whole report is made of; `sample_size` (a plan) and `prediction` are shown too when given."""
+"""What a whole report is made of; `sample_size` (a plan), `prediction` and `shapley` are shown when given."""
+
+
+_NAMING = ("study", "association", "table_one", "external", "prediction")
 
 
 class Inputs:
@@ -85,7 +88,7 @@ class Inputs:
 
     def _named(self, side: str) -> str:
         # A study may leave the negative class open ("all others"); the statistics know its name.
-        found = (self.spec(kind).get(side) for kind in ("study", "association", "table_one"))
+        found = (self.spec(kind).get(side) for kind in _NAMING)
         return next((str(name) for name in found if not is_absent(name)), side)
 
     @property

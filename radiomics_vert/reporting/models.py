@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from radiomics_vert.reporting.cells import with_interval
 from radiomics_vert.reporting.inputs import Inputs, column, numeric
-from radiomics_vert.reporting.wording import interval, sentence_case
+from radiomics_vert.reporting.wording import ABSENT, interval, percent, sentence_case
 
 METRICS: dict[str, tuple[str, str]] = {
     "auc": ("AUC", "chance that a random positive unit scores above a random negative one; 0.5 is guessing"),
@@ -30,6 +31,7 @@ METRICS: dict[str, tuple[str, str]] = {
     "calibration_slope": ("Calibration slope", "1 is ideal; below 1 predictions are too extreme"),
     "ici": ("ICI", "mean distance between predicted and observed probability; 0 is ideal"),
 }
+_RULES = {"max": "Highest prediction", "mean": "Mean prediction"}
 _ALIASES = {
     "roc_auc": "auc",
     "average_precision": "pr_auc",
@@ -151,3 +153,23 @@ def _names(run: Mapping[str, Any]) -> Model:
     model = run.get("model")
     name = model.get("name") if isinstance(model, Mapping) else model
     return Model(str(run.get("feature_set")), str(name))
+
+
+def at_each_prevalence(frame: pd.DataFrame) -> list[dict[str, str]]:
+    """Return per prevalence the printed predictive values: `Prevalence, PPV, NPV`."""
+    rows = []
+    for share, members in frame.groupby(numeric(frame, "prevalence"), sort=True):
+        cells = dict(zip(members["metric"].astype(str), with_interval(members), strict=True))
+        values = {name.upper(): cells.get(name, ABSENT) for name in ("ppv", "npv")}
+        rows.append({"Prevalence": percent(float(share), 1.0), **values})
+    return rows
+
+
+def by_patient_rule(frame: pd.DataFrame) -> dict[str, dict[str, str]]:
+    """Return per way of scoring a patient the printed metrics, by the name of the metric."""
+    told = {}
+    for rule in dict.fromkeys(column(frame, "rule").astype(str)):
+        own = frame[frame["rule"].astype(str) == rule]
+        cells = zip(own["metric"].astype(str), with_interval(own), strict=True)
+        told[_RULES.get(rule, sentence_case(rule))] = dict(cells)
+    return told

@@ -389,6 +389,20 @@ def explanation() -> Result:
     return Result("explanation", {"importance": importance, "univariate": alone}, spec)
 
 
+def _inputs(cohort: str, beyond: float) -> pd.DataFrame:
+    """Four inputs; one is out of range in a share of the rows, one text, one missing but not used."""
+    names = ["original_firstorder_Mean", "sex", "original_glcm_Contrast", "original_shape_Sphericity"]
+    table = pd.DataFrame({"feature": names, "unit": ["HU", "none", "none", "none"]})
+    return table.assign(
+        used=[True, True, False, True],
+        train_min=[12.0, np.nan, 1.0, 0.2], train_p01=[15.0, np.nan, 1.0, 0.2],
+        train_p99=[300.0, np.nan, 2.0, 0.8], train_max=[340.5, np.nan, 2.5, 0.9],
+        train_values=["", "female, male", "", ""], train_missing=0.0,
+        share_out_of_range=[beyond, 0.0, 0.9, 0.0], share_beyond_p01_p99=[beyond + 0.1, np.nan, 0.9, 0.0],
+        share_missing=[0.0, 0.05, 0.5, 0.0], cohort=cohort,
+    )  # fmt: skip
+
+
 def external() -> Result:
     """Two cohorts; the second is badly calibrated. A third has one patient only."""
     names = ["Hospital North", "Hospital South", "Registry"]
@@ -409,6 +423,26 @@ def external() -> Result:
             columns=["update", "intercept", "slope", "brier", "ici", "auc", "note"],
         )
         tables.setdefault("recalibration", []).append(update.assign(cohort=cohort))
+        recall = np.linspace(0, 1, 21)
+        tables.setdefault("pr", []).append(
+            pd.DataFrame(
+                {"recall": recall, "precision": 0.9 - 0.3 * recall, "low": 0.5, "high": 0.95}
+            ).assign(cohort=cohort)
+        )
+        tables.setdefault("patients", []).append(
+            pd.DataFrame(
+                {
+                    "rule": ["max", "max", "mean"],
+                    "metric": ["auc", "sensitivity", "auc"],
+                    "estimate": [0.8, 0.7, 0.81],
+                }
+            ).assign(ci_low=0.6, ci_high=0.9, n=40, cohort=cohort)
+        )
+        values = pd.DataFrame({"metric": ["ppv", "npv"], "prevalence": 0.1, "estimate": [0.31, 0.97]})
+        tables.setdefault("predictive_values", []).append(
+            values.assign(ci_low=0.2, ci_high=0.98, cohort=cohort)
+        )
+        tables.setdefault("inputs", []).append(_inputs(cohort, 0.4 if "South" in cohort else 0.0))
     aucs = dict(zip(names, (0.84, 0.79, np.nan), strict=True))
     tables["metrics"] = [
         pd.DataFrame(
@@ -431,6 +465,8 @@ def external() -> Result:
     spec = {
         **{"model": "elastic_net", "threshold": 0.553, "confidence": 0.95, "cohorts": names},
         "development": {"n": 97, "n_subjects": 40},
+        "bundle": "ab" * 32,
+        "tables": {"Hospital South": "cd" * 32},
     }
     order = ["metrics", *(name for name in tables if name != "metrics")]
     return Result("external", {name: pd.concat(tables[name], ignore_index=True) for name in order}, spec)

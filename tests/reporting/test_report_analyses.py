@@ -34,7 +34,7 @@ SECTIONS = [
 FIGURES = [
     *("flow", "icc", "bland-altman", "forest", "volcano", "strips", "correlation", "adjusted", "comparison"),
     *("roc", "calibration", "precision-recall", "decision", "selection", "differences", "instability"),
-    *("importance", "subgroups", "external-roc", "external-calibration", "external-decision"),
+    *("importance", "subgroups", "external-roc", "external-pr", "external-calibration", "external-decision"),
     *("leakage-probe", "permutation"),
 ]
 
@@ -306,6 +306,44 @@ def test_external_cohorts_stand_side_by_side_and_replace_the_limit(full: Report)
     figure = next(figure for figure in full.figures if figure.key == "external-roc")
     assert "Registry" not in figure.alt
     assert "no part in making it" in words(full, "external")
+
+
+def test_what_was_unusual_in_another_cohort_is_shown(full: Report) -> None:
+    shown = table(full, "external-inputs")
+    first = shown.iloc[0].to_dict()
+    assert first["Cohort"] == "Hospital South"
+    assert first["Development data"] == "12 to 340"
+    assert (first["Out of range"], first["Beyond the central 98 %"], first["Missing"]) == (
+        "40 %",
+        "50 %",
+        "0 %",
+    )
+    text = shown[shown["Input"] == "sex"]
+    assert text["Development data"].tolist() == ["female, male"] * 2
+    assert text["Missing"].tolist() == ["5.0 %"] * 2
+    assert len(shown) == 3, "unused inputs, and usual ones, stay out"
+
+
+def test_patients_and_predictive_values_of_other_cohorts_are_shown(full: Report) -> None:
+    values = table(full, "external-predictive-values")
+    assert values.iloc[1].tolist() == ["Hospital South", "10 %", "0.31 (0.20 to 0.98)", "0.97 (0.20 to 0.98)"]
+    patients = table(full, "external-patients")
+    assert patients["Cohort"].tolist() == ["Hospital North"] * 2 + ["Hospital South"] * 2
+    assert patients.loc[1, "Mean prediction"] == "–"
+    assert patients.loc[0, "Mean prediction"] == "0.81 (0.60 to 0.90)"
+    figure = next(figure for figure in full.figures if figure.key == "external-pr")
+    assert "guessing: Hospital North 50 %, Hospital South 33 %" in figure.alt
+    source = table(full, "external-source").set_index("Item")["Value"]
+    assert source["Table of Hospital South"] == "cd" * 32
+
+
+def test_a_locked_model_alone_makes_a_short_report() -> None:
+    report = build_report([external()])
+    assert [section.key for section in report.sections] == ["summary", "external", "methods"]
+    text = words(report, "summary")
+    assert "In Hospital North, the locked model reached an AUC of 0.84 (0.74 to 0.91)." in text
+    assert "must not guide the care" in text
+    assert "Not in this run" not in render(report)
 
 
 def test_predictions_alone_make_a_section() -> None:

@@ -43,8 +43,8 @@ SPEC = ModelSpec(grid={"k": (4,), "l1_ratio": (0.5,), "C": (1.0,)})
 QUICK = ValidationSpec(outer_folds=3, inner_folds=2, repeats=1, n_boot=5)
 
 
-def make_dataset(prefix: str = "", patients: int = 24) -> Dataset:
-    rng = np.random.default_rng(6)
+def make_dataset(prefix: str = "", patients: int = 24, seed: int = 6) -> Dataset:
+    rng = np.random.default_rng(seed)
     patient = np.repeat(np.arange(patients), 2)
     y = patient % 2
     names = ["original_shape_MeshVolume", *(f"original_glcm_{name}" for name in "ABCDEFGHIJK")]
@@ -103,7 +103,7 @@ def models(dataset: Dataset) -> list[Result]:
         ]
     )
     fitted = fit_final(dataset, SPEC, QUICK)
-    other = make_dataset("x")
+    other = make_dataset("x", seed=7)
     return [
         at_prevalence(validated, [0.1]),
         compare(validated),
@@ -133,7 +133,7 @@ def test_every_section_is_filled_from_what_the_functions_return(make_results, tm
     assert keys >= {
         *("icc", "bland-altman", "correlation", "adjusted", "precision-recall", "decision", "calibration"),
         *("differences", "instability", "importance", "subgroups", "leakage-probe", "permutation"),
-        *("external-roc", "external-calibration", "external-decision"),
+        *("external-roc", "external-pr", "external-calibration", "external-decision"),
     }
     tables = {table.key: table.shown for table in report.tables}
     assert set(tables) >= {
@@ -141,6 +141,7 @@ def test_every_section_is_filled_from_what_the_functions_return(make_results, tm
         *("sites", "size-features", "sample-size", "sample-size-plan", "predictive-values", "patients"),
         *("differences", "optimism", "importance", "univariate", "subgroups", "leakage-probe"),
         *("permutation", "negative-control", "external-cohorts", "external-metrics", "recalibration"),
+        *("external-inputs", "external-predictive-values", "external-patients"),
         "predictions",
     }
     empty = {

@@ -14,7 +14,7 @@ from radiomics_vert.reporting.figures.validation import paint_bins, paint_smooth
 from radiomics_vert.reporting.inputs import Inputs, numeric
 from radiomics_vert.reporting.nouns import Figure
 from radiomics_vert.reporting.style import INK, MUTED, draw
-from radiomics_vert.reporting.wording import count
+from radiomics_vert.reporting.wording import count, percent
 
 _Panel = Callable[[Axes, str], None]
 _MOST = 6
@@ -105,6 +105,46 @@ def external_calibration(
             "The table of recalibration says how much each would change."
         ),
         alt=f"Calibration plots of the locked model in {count(len(names), 'cohort')}: {', '.join(names)}.",
+        inputs=inputs,
+    )
+
+
+def external_precision_recall(curves: pd.DataFrame, shares: dict[str, float], inputs: Inputs) -> Figure:
+    """Draw precision against recall of the locked model, a panel per cohort.
+
+    Parameters
+    ----------
+    curves : DataFrame
+        `cohort, recall, precision, low, high`.
+    shares : dict of str to float
+        Cohorts in order, with their share of positive units: the precision of guessing.
+    inputs : Inputs
+        Names of the classes, confidence level.
+    """
+
+    def panel(axes: Axes, name: str) -> None:
+        axes.grid()
+        axes.axhline(shares[name], color=MUTED, lw=0.9, ls=(0, (4, 3)))
+        paint_curve(axes, Curve(name, of_cohort(curves, name)), 0, ("recall", "precision", "low", "high"))
+        axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.02))
+        axes.set_xlabel(f"Recall (share of {inputs.positive} found)", fontsize=8.5)
+        axes.set_ylabel("Precision", fontsize=8.5)
+
+    names = list(shares)
+    guessing = ", ".join(f"{name} {percent(share, 1.0)}" for name, share in shares.items())
+    return _panels(
+        panel,
+        names[:_MOST],
+        key="external-pr",
+        caption=(
+            "Precision and recall of the locked model in other cohorts. Shaded: "
+            f"{inputs.level_of('external')} band, clustered by patient; dashed: guessing."
+        ),
+        judge=(
+            "Compare each curve with its own dashed line, not with another cohort: precision rises and falls "
+            "with how frequent the positive class is there."
+        ),
+        alt=f"Precision-recall curves in {count(len(names), 'cohort')}; guessing: {guessing}.",
         inputs=inputs,
     )
 

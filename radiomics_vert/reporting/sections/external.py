@@ -2,22 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
+
 import pandas as pd
 
-from radiomics_vert.reporting.cells import cells_of, distinct, listing_table, with_interval, without_empty
+from radiomics_vert.reporting.cells import (
+    cells_of,
+    distinct,
+    facts,
+    listing_table,
+    with_interval,
+    without_empty,
+)
 from radiomics_vert.reporting.figures.curves import Curve
 from radiomics_vert.reporting.figures.external import (
     external_calibration,
     external_decision,
+    external_precision_recall,
     external_roc,
     of_cohort,
 )
-from radiomics_vert.reporting.inputs import Inputs, column, numeric
-from radiomics_vert.reporting.models import METRICS, metric_key, metric_name
+from radiomics_vert.reporting.inputs import Inputs, column, numeric, truth
+from radiomics_vert.reporting.models import (
+    METRICS,
+    at_each_prevalence,
+    by_patient_rule,
+    metric_key,
+    metric_name,
+)
 from radiomics_vert.reporting.nouns import Item, Section, Table, Text
-from radiomics_vert.reporting.wording import count, fixed, listing, number, percent, sentence_case
+from radiomics_vert.reporting.wording import (
+    ABSENT,
+    count,
+    fixed,
+    is_absent,
+    listing,
+    number,
+    percent,
+    readable,
+    sentence_case,
+)
 
 _TITLE = "External validation"
+_MOST_INPUTS = 20
 _UPDATES = {
     "none": "None (locked)",
     "intercept": "New intercept",
@@ -59,6 +86,10 @@ def _external(inputs: Inputs) -> list[Item]:
         _metrics(metrics, names, inputs),
         *_curves(names, inputs),
         *_recalibration(inputs),
+        *_predictive_values(names, inputs),
+        *_patients(names, inputs),
+        *_inputs(names, inputs),
+        *_source(inputs),
     ]
 
 
@@ -139,6 +170,9 @@ def _curves(names: list[str], inputs: Inputs) -> list[Item]:
         if len(rows := of_cohort(curves, name))
     ]
     items: list[Item] = [external_roc(drawn, inputs)] if drawn else []
+    precision = inputs.table("external", "pr")
+    if len(precision):
+        items.append(external_precision_recall(precision, _shares(precision, inputs), inputs))
     bins = inputs.table("external", "calibration")
     if len(bins):
         smooth = inputs.table("external", "calibration_curve")
@@ -147,6 +181,12 @@ def _curves(names: list[str], inputs: Inputs) -> list[Item]:
     if len(decisions):
         items.append(external_decision(decisions, distinct(decisions, "cohort"), inputs))
     return items
+
+
+def _shares(curves: pd.DataFrame, inputs: Inputs) -> dict[str, float]:
+    about = inputs.table("external", "cohorts")
+    known = dict(zip(column(about, "cohort").astype(str), numeric(about, "prevalence"), strict=True))
+    return {name: float(known.get(name, float("nan"))) for name in distinct(curves, "cohort")}
 
 
 def _recalibration(inputs: Inputs) -> list[Item]:
@@ -178,6 +218,94 @@ def _recalibration(inputs: Inputs) -> list[Item]:
             "stays.",
         )
     ]
+
+
+def _predictive_values(names: list[str], inputs: Inputs) -> list[Item]:
+    frame = inputs.table("external", "predictive_values")
+    rows = [
+        {"Cohort": name, **cells} for name in names for cells in at_each_prevalence(of_cohort(frame, name))
+    ]
+    if not rows:
+        return []
+    caption = (
+        "Predictive values of the locked model where the class is rarer or more frequent. Share of "
+        f"{inputs.positive} as stated."
+    )
+    note = (
+        "By Bayes' rule from the sensitivity and specificity in each cohort at the locked threshold, which "
+        "are taken to hold there too."
+    )
+    shown = pd.DataFrame(rows, dtype=object)
+    return [Table("external-predictive-values", caption, shown, data=frame, note=note)]
+
+
+def _patients(names: list[str], inputs: Inputs) -> list[Item]:
+    frame = inputs.table("external", "patients")
+    if frame.empty:
+        return []
+    keys = list(dict.fromkeys(frame["metric"].astype(str)))
+    rows = []
+    for name in names:
+        rules = by_patient_rule(of_cohort(frame, name)) if name in set(frame["cohort"].astype(str)) else {}
+        for key in keys if rules else ():
+            values = {rule: cells.get(key, ABSENT) for rule, cells in rules.items()}
+            rows.append({"Cohort": name, "Metric": metric_name(metric_key(key)), **values})
+    caption = "The locked model by patient. One score per patient, made from its vertebrae in two ways."
+    note = f"A patient counts as {inputs.positive} when one of its {inputs.unit[1]} is."
+    return [Table("external-patients", caption, pd.DataFrame(rows, dtype=object), data=frame, note=note)]
+
+
+def _inputs(names: list[str], inputs: Inputs) -> list[Item]:
+    """Return the inputs that were unusual somewhere: missing, or outside the development data."""
+    frame = inputs.table("external", "inputs")
+    if frame.empty:
+        return []
+    worst = numeric(frame, "share_out_of_range").fillna(0) + numeric(frame, "share_missing").fillna(0)
+    unusual = frame[truth(frame, "used") & (worst > 0)].assign(_worst=worst)
+    if unusual.empty:
+        told = "Every input that the model uses had a value, inside the range of the development data, in "
+        return [Text((f"{told}{listing(names, 8)}.",))]
+    unusual = unusual.sort_values(["_worst", "feature", "cohort"], ascending=[False, True, True])
+    unusual = unusual.head(_MOST_INPUTS)
+    shown = pd.DataFrame(
+        {
+            "Input": cells_of(unusual, "feature", lambda name: readable(str(name))),
+            "Cohort": cells_of(unusual, "cohort", str),
+            "Development data": [_held(row) for row in unusual.to_dict("records")],
+            "Unit": cells_of(unusual, "unit", str),
+            "Out of range": cells_of(unusual, "share_out_of_range", _share),
+            "Beyond the central 98 %": cells_of(unusual, "share_beyond_p01_p99", _share),
+            "Missing": cells_of(unusual, "share_missing", _share),
+        },
+        dtype=object,
+    )
+    caption = "Inputs that were unusual in another cohort. Of those that the model uses, the worst first."
+    note = (
+        "A model extrapolates where its inputs lie outside the development data; many such rows mean another "
+        "protocol, scanner or unit of measurement, and the performance there says little about the model."
+    )
+    return [Table("external-inputs", caption, without_empty(shown), data=frame, note=note)]
+
+
+def _held(row: Mapping[Hashable, object]) -> str:
+    """Say what an input held in the development data: its range, or its values."""
+    values = row.get("train_values")
+    return (
+        str(values) if not is_absent(values) else f"{number(row['train_min'])} to {number(row['train_max'])}"
+    )
+
+
+def _source(inputs: Inputs) -> list[Item]:
+    """Return what was measured on what, by checksum."""
+    spec = inputs.spec("external")
+    tables = dict(spec.get("tables") or {})
+    pairs = {"Model bundle": spec.get("bundle")} | {f"Table of {name}": tables[name] for name in tables}
+    known = {name: value for name, value in pairs.items() if value}
+    return [facts("external-source", "The locked model and the tables, sha256.", known)] if known else []
+
+
+def _share(value: object) -> str:
+    return ABSENT if is_absent(value) else percent(float(str(value)), 1.0)
 
 
 def _three(value: object) -> str:

@@ -10,6 +10,7 @@ from radiomics_vert.reporting.models import chosen_afterwards, estimate, models,
 from radiomics_vert.reporting.nouns import Section, Text
 from radiomics_vert.reporting.sections.alarms import alarms
 from radiomics_vert.reporting.sections.counts import Counts, counts
+from radiomics_vert.reporting.sections.external import cohort_aucs
 from radiomics_vert.reporting.wording import count, fixed, interval, number, p_value, percent, readable
 from radiomics_vert.results import Result
 
@@ -134,3 +135,14 @@ def section(inputs: Inputs, sentences: list[str]) -> Section:
     statements = (RESEARCH_USE, SYNTHETIC_USE) if inputs.synthetic else (RESEARCH_USE,)
     items.append(Text(statements, "alarm"))
     return Section("summary", "Summary", tuple(items))
+
+
+def locked_section(inputs: Inputs) -> Section:
+    """Return the summary of a run that only applied a locked model to other data."""
+    aucs = cohort_aucs(inputs)
+    n_rows = len(inputs.table("prediction", "predictions"))
+    told = [f"In {name}, the locked model reached an AUC of {auc}." for name, auc in aucs.items()]
+    told += [f"The locked model predicted {count(n_rows, *inputs.unit)}."] if n_rows else []
+    terms = _CI.format(level=inputs.level_of("external"), units=inputs.unit[1])
+    items = [Text(tuple(told), "steps"), Text((terms,), "terms"), Text((RESEARCH_USE,), "alarm")]
+    return Section("summary", "Summary", tuple(items if aucs else [items[0], items[2]]))

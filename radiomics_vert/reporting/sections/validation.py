@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import pandas as pd
 
-from radiomics_vert.reporting.cells import cells_of, facts, missing, with_interval
+from radiomics_vert.reporting.cells import cells_of, facts, missing
 from radiomics_vert.reporting.figures.curves import Curve, decision, precision_recall
 from radiomics_vert.reporting.figures.validation import calibration, comparison, roc, selection
-from radiomics_vert.reporting.inputs import Inputs, column, numeric
+from radiomics_vert.reporting.inputs import Inputs
 from radiomics_vert.reporting.models import (
     METRICS,
     Estimate,
     Model,
+    at_each_prevalence,
+    by_patient_rule,
     chosen_afterwards,
     estimate,
     metric_key,
@@ -23,7 +25,7 @@ from radiomics_vert.reporting.models import (
 )
 from radiomics_vert.reporting.nouns import Item, Section, Table, Text
 from radiomics_vert.reporting.sections.counts import counts
-from radiomics_vert.reporting.wording import count, listing, percent, sentence_case
+from radiomics_vert.reporting.wording import count, listing, sentence_case
 
 _TERMS = (
     "Calibration slope: how far predicted probabilities spread compared with what was observed; 1 is "
@@ -31,7 +33,6 @@ _TERMS = (
     "Threshold: the probability above which a unit is called positive; chosen inside the training "
     "data of each fold, never on the data being scored.",
 )
-_RULES = {"max": "Highest prediction", "mean": "Mean prediction"}
 _WHY = (
     "Features that differ between groups need not classify a new patient; only predictions on "
     "unseen patients can show that."
@@ -137,13 +138,11 @@ def _predictive_values(inputs: Inputs, order: list[Model]) -> list[Item]:
     frame = inputs.table("validation", "predictive_values")
     if frame.empty:
         return []
-    rows = []
-    for model in order:
-        own = of_model(frame, model)
-        for share, members in own.groupby(numeric(own, "prevalence"), sort=True):
-            cells = dict(zip(members["metric"].astype(str), with_interval(members), strict=True))
-            values = {name.upper(): cells.get(name, "–") for name in ("ppv", "npv")}
-            rows.append({"Model": model.label, "Prevalence": percent(float(share), 1.0), **values})
+    rows = [
+        {"Model": model.label, **cells}
+        for model in order
+        for cells in at_each_prevalence(of_model(frame, model))
+    ]
     return [
         Table(
             "predictive-values",
@@ -160,13 +159,10 @@ def _patients(inputs: Inputs, model: Model) -> list[Item]:
     frame = of_model(inputs.table("validation", "patients"), model)
     if frame.empty:
         return []
-    rules = list(dict.fromkeys(column(frame, "rule").astype(str)))
     keys = list(dict.fromkeys(frame["metric"].astype(str)))
     shown = pd.DataFrame({"Metric": [metric_name(metric_key(key)) for key in keys]}, dtype=object)
-    for rule in rules:
-        own = frame[frame["rule"].astype(str) == rule]
-        cells = dict(zip(own["metric"].astype(str), with_interval(own), strict=True))
-        shown[_RULES.get(rule, sentence_case(rule))] = [cells.get(key, "–") for key in keys]
+    for rule, cells in by_patient_rule(frame).items():
+        shown[rule] = [cells.get(key, "–") for key in keys]
     counted = cells_of(frame[frame["metric"].astype(str) == "auc"].head(1), "n")
     patients = f" {counted[0]} patients." if counted else ""
     return [
