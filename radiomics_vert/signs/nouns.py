@@ -86,6 +86,8 @@ class SignScan:
         a level.
     case_ids : mapping of int to str
         By label; `<scan_id>_<level>` where it is not given.
+    companions : mapping of str to ndarray, shape (z, y, x)
+        By sequence, further images on the same grid (`T1` before contrast, `IN_PHASE`, ...).
     """
 
     scan_id: str
@@ -97,6 +99,7 @@ class SignScan:
     body: Mask | None = None
     layers: Mapping[str, Layer] = field(default_factory=dict)
     case_ids: Mapping[int, str] = field(default_factory=dict)
+    companions: Mapping[str, npt.NDArray[np.floating]] = field(default_factory=dict)
 
     def case_id(self, label: int) -> str:
         """Return the case id of a vertebra."""

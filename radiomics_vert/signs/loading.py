@@ -1,0 +1,133 @@
+"""Read one scan for the signs: image, vertebrae, bodies and further structures, in one orientation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from radiomics_vert.cohort import Case, LabelScheme, Scan, load_scheme, load_vertebrae
+from radiomics_vert.imaging import Geometry, read_image, read_label_map, require_same_geometry
+from radiomics_vert.imaging.orientation import patient_axes
+from radiomics_vert.signs.nouns import Box, Layer, SignScan
+
+Number = TypeVar("Number", bound=np.generic)
+# Schemes of masks that tell parts instead of vertebrae.
+PARTS = ("spineps_subregions", "totalsegmentator_vertebrae_body")
+MARGIN_MM = 60.0  # around the vertebrae: muscles and masses beside them. [O]
+
+
+def canonical(array: npt.NDArray[Number], geometry: Geometry) -> npt.NDArray[Number]:
+    """Permute and flip an array so that its axes (z, y, x) grow to the head, the back and the left.
+
+    Parameters
+    ----------
+    array : ndarray, shape (z, y, x) of the file
+        Image or labels.
+    geometry : Geometry
+        Of the file.
+
+    Returns
+    -------
+    ndarray
+        A view; no voxel is interpolated.
+    """
+    axes = patient_axes(geometry)
+    turned = array.transpose([2 - axis for axis, _ in reversed(axes)])
+    return turned[tuple(slice(None, None, sense) for _, sense in reversed(axes))]
+
+
+def canonical_spacing(geometry: Geometry) -> tuple[float, float, float]:
+    """Return the spacing along z, y, x after :func:`canonical`, mm."""
+    x, y, z = (float(geometry.spacing[axis]) for axis, _ in patient_axes(geometry))
+    return z, y, x
+
+
+def load_sign_scan(cases: Sequence[Case], companions: Mapping[str, Scan] | None = None) -> SignScan:
+    """Read the scan of some cases.
+
+    Parameters
+    ----------
+    cases : sequence of Case
+        All vertebrae of one scan, from the head down; neighbours are used, so leave none out.
+    companions : mapping of str to Scan, optional
+        By sequence, further images of the patient on the same grid, such as the pre-contrast T1.
+
+    Returns
+    -------
+    SignScan
+        Cropped to the vertebrae and 60 mm around them.
+
+    Raises
+    ------
+    ImageError
+        A file cannot be read, or the grids differ.
+    CohortError
+        The mask holds no vertebra of its scheme.
+    """
+    scan = cases[0].scan
+    volume = read_image(scan.image)
+    geometry = volume.geometry
+    whole = load_vertebrae(replace(scan, region="vertebra"))
+    require_same_geometry(geometry, whole.geometry, scan.scan_id)
+    spacing = canonical_spacing(geometry)
+    labels = canonical(whole.array(), geometry)
+    box = _around(np.isin(labels, [case.label for case in cases]), spacing)
+    named: dict[str, Layer] = {}
+    mask = canonical(read_label_map(scan.mask).array(), geometry)[box]
+    named |= _layers(scan.scheme, mask)
+    body = None
+    if scan.subregions is not None:
+        parts = canonical(read_label_map(scan.subregions).array(), geometry)[box]
+        named |= _companion_layers(scan.scheme, parts)
+        body = np.isin(parts, scan.scheme.body) if scan.scheme.body else None
+    return SignScan(
+        scan_id=scan.scan_id,
+        labels=np.ascontiguousarray(labels[box]),
+        spacing=spacing,
+        levels={case.label: case.level for case in cases},
+        region=scan.scheme.region,
+        image=np.ascontiguousarray(canonical(volume.array(), geometry)[box]),
+        body=body,
+        layers=named,
+        case_ids={case.label: case.case_id for case in cases},
+        companions={
+            name: _companion(other, geometry, box) for name, other in sorted((companions or {}).items())
+        },
+    )
+
+
+def _companion(scan: Scan, geometry: Geometry, box: Box) -> npt.NDArray[np.floating]:
+    volume = read_image(scan.image)
+    require_same_geometry(geometry, volume.geometry, scan.scan_id)
+    return np.ascontiguousarray(canonical(volume.array(), geometry)[box])
+
+
+def _around(inside: npt.NDArray[np.bool_], spacing: tuple[float, float, float]) -> Box:
+    spans = []
+    for axis in range(3):
+        others = tuple(other for other in range(3) if other != axis)
+        found = np.flatnonzero(inside.any(axis=others))
+        step = int(np.ceil(MARGIN_MM / spacing[axis]))
+        spans.append(slice(max(0, int(found[0]) - step), min(inside.shape[axis], int(found[-1]) + step + 1)))
+    return spans[0], spans[1], spans[2]
+
+
+def _layers(scheme: LabelScheme, labels: npt.NDArray[np.integer]) -> dict[str, Layer]:
+    """Return the structures of a scheme that occur in a mask."""
+    present = set(np.unique(labels).tolist())
+    named = dict(scheme.structures)
+    named |= {f"disc_{level}": values for level, values in scheme.discs.items()}
+    return {name: Layer(labels, values) for name, values in named.items() if present & set(values)}
+
+
+def _companion_layers(scheme: LabelScheme, labels: npt.NDArray[np.integer]) -> dict[str, Layer]:
+    """Return the structures of a sub-region mask: by the scheme of parts that has the same body labels."""
+    for name in PARTS:
+        parts = load_scheme(name)
+        if parts.body == scheme.body:
+            return _layers(parts, labels)
+    return {}

@@ -1,0 +1,191 @@
+"""Surfaces of binary masks, finer than a voxel, and the robust fits that all geometric signs share.
+
+The partial-volume rule of this room: a voxel belongs to a mask when its centre lies inside, so the surface
+passes between the centres of an inside and an outside voxel, and half-way is its expectation. Every such
+face gives one surface point. A single point is off by up to half a voxel along its axis; a surface that is
+not parallel to the grid crosses the voxels at all phases, so that fits through many points are not biased.
+An endplate that *is* parallel to thick slices stays uncertain by half a slice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from radiomics_vert.signs.nouns import Box, Mask, Plane, Points
+
+Floats = npt.NDArray[np.float64]
+
+# Least scale of residuals in a robust fit, mm: below it, differences are digitisation. [O]
+_FLOOR = 0.3
+_TUKEY = 4.685  # 95 % efficiency for normal residuals [K]
+
+
+@dataclass(frozen=True, eq=False)
+class Surface:
+    """Points half-way between inside and outside voxels.
+
+    Parameters
+    ----------
+    points : ndarray, shape (n, 3)
+        In the scan's axes (x, y, z), mm.
+    normals : ndarray, shape (n, 3)
+        Unit vectors along the grid, pointing outwards.
+    cut, cut_normals : ndarray, shape (m, 3)
+        The same where the region reaches the edge of the image, so that its surface is not seen.
+    """
+
+    points: Points
+    normals: Points
+    cut: Points
+    cut_normals: Points
+
+
+def voxel_faces(mask: Mask, box: Box, spacing: tuple[float, float, float]) -> Surface:
+    """Return the surface of a mask.
+
+    Parameters
+    ----------
+    mask : ndarray of bool, shape of the box
+        The region. The box is wider than the region except at the edge of the image.
+    box : tuple of slice
+        Where the array lies in the scan, (z, y, x).
+    spacing : tuple of float
+        Millimetres along z, y, x.
+    """
+    padded = np.pad(mask, 1).view(np.int8)
+    starts = np.array([axis.start for axis in box]) - 1
+    points, normals, edges = [], [], []
+    for axis in range(3):
+        step = np.diff(padded, axis=axis)
+        index = np.argwhere(step)
+        normal = np.zeros((len(index), 3))
+        normal[:, 2 - axis] = -step[tuple(index.T)]
+        edges.append((index[:, axis] == 0) | (index[:, axis] == mask.shape[axis]))
+        place = (index + starts).astype(np.float64)
+        place[:, axis] += 0.5
+        points.append((place * np.array(spacing))[:, ::-1])
+        normals.append(normal)
+    at, facing, cut = np.concatenate(points), np.concatenate(normals), np.concatenate(edges)
+    return Surface(at[~cut], facing[~cut], at[cut], facing[cut])
+
+
+def smeared_quantile(values: Floats, width: float, levels: tuple[float, ...]) -> Floats:
+    """Return quantiles of voxels rather than of voxel centres: each value is spread over its width.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n,)
+        Positions of voxel centres along a direction, mm.
+    width : float
+        Width of a voxel in that direction, mm.
+    levels : tuple of float
+        Between 0 and 1.
+    """
+    spread = np.linspace(-0.4, 0.4, 5) * width
+    return np.asarray(np.quantile((values[:, None] + spread).ravel(), levels))
+
+
+def outermost(columns: npt.NDArray[np.int64], height: Floats, tolerance: float) -> Mask:
+    """Return which points are the highest of their column, up to a tolerance.
+
+    Parameters
+    ----------
+    columns : ndarray of int, shape (n,)
+        Column of each point.
+    height : ndarray, shape (n,)
+        Height of each point, mm.
+    tolerance : float
+        How far below the highest point another one still counts, mm.
+    """
+    if not len(columns):
+        return np.zeros(0, bool)
+    names, position = np.unique(columns, return_inverse=True)
+    top = np.full(len(names), -np.inf)
+    np.maximum.at(top, position, height)
+    return np.asarray(height >= top[position] - tolerance)
+
+
+def column_ids(x: Floats, p: Floats, cell: float) -> npt.NDArray[np.int64]:
+    """Return one number per square column of the given size, mm."""
+    column = np.floor(x / cell).astype(np.int64) + 4096
+    return np.asarray(column * 8192 + np.floor(p / cell).astype(np.int64) + 4096)
+
+
+def tukey_weights(residuals: Floats) -> Floats:
+    """Return Tukey's biweights of residuals, in mm."""
+    scale = max(1.4826 * float(np.median(np.abs(residuals))), _FLOOR)
+    ratio = np.clip(np.abs(residuals) / (_TUKEY * scale), 0, 1)
+    return np.asarray((1 - ratio**2) ** 2)
+
+
+def robust_fit(design: Floats, target: Floats, rounds: int = 8) -> Floats:
+    """Return coefficients of a linear model by iteratively reweighted least squares (Tukey's biweight).
+
+    Parameters
+    ----------
+    design : ndarray, shape (n, k)
+        Columns of the model.
+    target : ndarray, shape (n,)
+        Values, mm.
+    rounds : int, default 8
+        Reweightings.
+    """
+    weights = np.ones(len(target))
+    coefficients: Floats = np.zeros(design.shape[1])
+    for _ in range(rounds):
+        root = np.sqrt(weights)[:, None]
+        coefficients = np.asarray(np.linalg.lstsq(design * root, target * root[:, 0], rcond=None)[0])
+        weights = tukey_weights(target - design @ coefficients)
+    return np.asarray(coefficients)
+
+
+def robust_plane(x: Floats, p: Floats, z: Floats) -> Plane:
+    """Fit z = offset + left x + back p through surface points, all shape (n,), mm."""
+    offset, left, back = robust_fit(np.column_stack([np.ones_like(x), x, p]), z)
+    residuals = z - (offset + left * x + back * p)
+    spread = 1.4826 * float(np.median(np.abs(residuals)))
+    return Plane(float(offset), float(left), float(back), spread, len(z))
+
+
+def smooth_profile(position: Floats, value: Floats, grid: Floats, stiffness: float) -> Floats:
+    """Return a robust smooth curve through scattered points, straight beyond its ends.
+
+    Penalised least squares on second differences (Whittaker), reweighted with Tukey's biweight.
+
+    Parameters
+    ----------
+    position, value : ndarray, shape (n,)
+        The points.
+    grid : ndarray, shape (k,)
+        Evenly spaced positions at which the curve is wanted; points outside are left out.
+    stiffness : float
+        Length over which the curve may bend, in units of the grid's step.
+
+    Returns
+    -------
+    ndarray, shape (k,)
+    """
+    step = grid[1] - grid[0]
+    place = (position - grid[0]) / step
+    inside = (place >= 0) & (place <= len(grid) - 1)
+    place, value = place[inside], value[inside]
+    low = np.minimum(place.astype(np.int64), len(grid) - 2)
+    part = place - low
+    basis = np.zeros((len(place), len(grid)))
+    rows = np.arange(len(place))
+    basis[rows, low], basis[rows, low + 1] = 1 - part, part
+    bend = np.diff(np.eye(len(grid)), 2, axis=0)
+    # Each grid step should weigh alike, however many points it has.
+    density = np.maximum(basis.sum(axis=0), 1e-9)
+    share = basis @ (1 / density)
+    penalty = stiffness**4 * bend.T @ bend
+    curve, weights = np.zeros(len(grid)), np.ones(len(place))
+    for _ in range(6):
+        weighted = basis * (weights * share)[:, None]
+        ridge = 1e-9 * np.eye(len(grid))
+        curve = np.linalg.solve(weighted.T @ basis + penalty + ridge, weighted.T @ value)
+        weights = tukey_weights(value - basis @ curve)
+    return np.asarray(curve)
