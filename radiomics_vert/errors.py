@@ -113,6 +113,8 @@ CODES: dict[str, str] = {
     "RV408": "No case can be measured",
     "RV409": "Column has two roles",
     "RV410": "Covariate mixes numbers and text",
+    "RV411": "Every row has a patient of its own",
+    "RV412": "Patient ids differ only in spelling",
     # statistics and models
     "RV501": "Split would separate vertebrae of one patient",
     "RV502": "Too few patients per class for the folds",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterator
 
-from radiomics_vert.checks.findings import Finding
+from radiomics_vert.checks.findings import Finding, Severity
 from radiomics_vert.cohort import Cohort, Refusal, duplicate_images
 from radiomics_vert.phrases import count, vertebrae
 from radiomics_vert.storage import blanks_filled
@@ -13,6 +13,16 @@ from radiomics_vert.storage import blanks_filled
 # [O] Below this a vertebra is a fragment: a T1 body of a small adult fills about 10 000 mm3, which is
 # more than 1000 voxels at every clinical spacing that we know of.
 FRAGMENT_VOXELS = 500
+
+
+# What a reader of masks decided: severity and what to do about it.
+_REMARKS: dict[str, tuple[Severity, str]] = {
+    "RV231": ("warning", "look at the outlines where the two vertebrae meet"),
+    "RV232": ("note", "nothing to do, unless a vertebra is among them: then give its pattern as the scheme"),
+    "RV233": ("note", "report the threshold; the column `threshold` sets another"),
+    "RV234": ("warning", "look at the region on the image; outline it on the slices of this image"),
+    "RV235": ("warning", "check that the scheme is that of the tool that made the mask"),
+}
 
 
 def check_cohort(cohort: Cohort, sequences: Collection[str] | None = None) -> list[Finding]:
@@ -29,7 +39,7 @@ def check_cohort(cohort: Cohort, sequences: Collection[str] | None = None) -> li
     -------
     list of Finding
         Refused scans, duplicates, unmatched clinical rows, unlabelled vertebrae, fragments, vertebrae
-        at the border of the image or in several pieces.
+        at the border of the image or in several pieces, and what was decided while masks were read.
     """
     return [
         *_refused(cohort),
@@ -37,6 +47,7 @@ def check_cohort(cohort: Cohort, sequences: Collection[str] | None = None) -> li
         *_duplicates(cohort),
         *_clinical(cohort),
         *_shapes(cohort),
+        *_masks(cohort),
     ]
 
 
@@ -132,3 +143,15 @@ def _shapes(cohort: Cohort) -> Iterator[Finding]:
             "look at the masks: stray voxels of a label change shape features",
             pieces,
         )
+
+
+def _masks(cohort: Cohort) -> Iterator[Finding]:
+    groups: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for scan in cohort.scans:
+        for remark in scan.remarks:
+            groups[remark.code].append((scan.scan_id, remark.text))
+    for code, remarks in sorted(groups.items()):
+        severity, remedy = _REMARKS[code]
+        texts = list(dict.fromkeys(text for _, text in remarks))
+        found = texts[0] if len(texts) == 1 else f"{count(len(texts), 'remark')}; the first: {texts[0]}"
+        yield Finding(code, severity, found, remedy, tuple(dict.fromkeys(scan for scan, _ in remarks)))

@@ -1,10 +1,18 @@
 """Manifest, clinical table, vertebral levels and label schemes: what becomes a `Cohort`."""
 
 from radiomics_vert.cohort.clinical import read_clinical
-from radiomics_vert.cohort.examine import examine_scan, load_vertebrae
+from radiomics_vert.cohort.examine import examine_scan
 from radiomics_vert.cohort.levels import Level
+from radiomics_vert.cohort.loading import load_vertebrae
 from radiomics_vert.cohort.nouns import Case, Cohort, Refusal, Scan
 from radiomics_vert.cohort.reading import duplicate_images, read_cohort
+from radiomics_vert.cohort.reference import (
+    TISSUES,
+    ReferenceRule,
+    reference_cases,
+    spine_position,
+    tissue_labels,
+)
 from radiomics_vert.cohort.schemes import (
     LabelScheme,
     detect_scheme,
@@ -12,21 +20,29 @@ from radiomics_vert.cohort.schemes import (
     scheme_candidates,
     scheme_names,
 )
+from radiomics_vert.cohort.structures import Structures, load_structures
 
 __all__ = [
+    "TISSUES",
     "Case",
     "Cohort",
     "LabelScheme",
     "Level",
+    "ReferenceRule",
     "Refusal",
     "Scan",
+    "Structures",
     "detect_scheme",
     "duplicate_images",
     "examine_scan",
     "load_scheme",
+    "load_structures",
     "load_vertebrae",
     "read_clinical",
     "read_cohort",
+    "reference_cases",
     "scheme_candidates",
     "scheme_names",
+    "spine_position",
+    "tissue_labels",
 ]

@@ -17,10 +17,15 @@ from radiomics_vert.cohort.cells import (
 from radiomics_vert.cohort.nouns import Scan
 from radiomics_vert.cohort.schemes import LabelScheme, load_scheme
 from radiomics_vert.errors import CohortError, Problem
+from radiomics_vert.imaging import DEFAULT_THRESHOLD
 from radiomics_vert.storage import read_table
 
+# Between the files of a mask cell, when every vertebra has its own.
+MASK_SEPARATOR = ";"
 REQUIRED = ("subject_id", "sequence", "image", "mask")
-OPTIONAL = ("scheme", "subregions", "subregions_scheme", "rater", "session", "site")
+OPTIONAL = (
+    "series", "scheme", "threshold", "subregions", "subregions_scheme", "rater", "session", "site",
+)  # fmt: skip
 _IN_SCAN_ID = ("subject_id", "session", "sequence", "rater")
 
 
@@ -86,17 +91,19 @@ class Manifest:
             identifier_problem(column, cells[column], where) for column in _IN_SCAN_ID if cells.get(column)
         ]
         self.problems.extend([*absent, *(problem for problem in odd if problem)])
-        scheme = self._scheme_of(cells, where)
+        scheme, threshold = self._scheme_of(cells, where), self._threshold(cells, where)
         if absent or scheme is None:
             return None
         folder, subregions = self.path.parent, cells.get("subregions", "")
+        masks = [folder / part.strip() for part in cells["mask"].split(MASK_SEPARATOR) if part.strip()]
+        companion = cells.get("subregions_scheme", "")
         used = (*REQUIRED, *OPTIONAL)
         return Scan(
             scan_id="_".join(cells[column] for column in _IN_SCAN_ID if cells.get(column)),
             subject_id=cells["subject_id"],
             sequence=cells["sequence"],
             image=folder / cells["image"],
-            mask=folder / cells["mask"],
+            mask=masks[0],
             scheme=scheme,
             subregions=folder / subregions if subregions else None,
             region="body" if scheme.region == "body" else self.region,
@@ -105,7 +112,25 @@ class Manifest:
             site=cells.get("site", ""),
             row=line,
             facts={name: cell for name, cell in cells.items() if name not in used and cell},
+            series=cells.get("series", ""),
+            threshold=threshold,
+            further_masks=tuple(masks[1:]),
+            subregions_scheme=self._schemes.get(companion) if companion else None,
         )
+
+    def _threshold(self, cells: dict[str, str], where: str) -> float:
+        text = cells.get("threshold", "")
+        if not text:
+            return DEFAULT_THRESHOLD
+        try:
+            value = float(text)
+        except ValueError:
+            value = 0.0
+        if not 0 < value <= 1:
+            expected = "a threshold above 0 and up to 1, the share of the largest value"
+            remedy = "write such a number, or leave the cell empty for 0.5"
+            self.problems.append(Problem("RV602", expected, repr(text), f"{where}, column threshold", remedy))
+        return value
 
     def _scheme_of(self, cells: dict[str, str], where: str) -> LabelScheme | None:
         text = cells.get("scheme", "")

@@ -11,6 +11,7 @@ import pandas as pd
 from radiomics_vert.cohort.levels import Level
 from radiomics_vert.cohort.schemes import LabelScheme
 from radiomics_vert.errors import Problem
+from radiomics_vert.imaging import DEFAULT_THRESHOLD, Remark
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Scan:
     subject_id, sequence : str
         The patient, and what was acquired (`CT`, `T1`, `STIR`, ...).
     image, mask : Path
-        Files that exist.
+        Files that exist, or folders: of a DICOM series, of one mask file per vertebra.
     scheme : LabelScheme
         What the numbers in the mask mean; explicit, never guessed.
     subregions : Path, optional
@@ -38,7 +39,17 @@ class Scan:
     facts : mapping
         Further manifest columns (kVp, slice thickness, ...), as text.
     image_digest : str
-        sha256 of the image file.
+        sha256 of the image file, or of the files of a DICOM series.
+    series : str
+        Which series of a DICOM folder; empty when it holds one.
+    threshold : float
+        Share of the largest value from which a voxel of a fractional DICOM-SEG is inside.
+    further_masks : tuple of Path
+        More files, when every vertebra has its own and the manifest lists them.
+    subregions_scheme : LabelScheme, optional
+        What the numbers of `subregions` mean, where the manifest names it.
+    remarks : tuple of Remark
+        What the reader of the mask decided: a threshold, overlaps, segments that are no vertebra.
     """
 
     scan_id: str
@@ -55,6 +66,11 @@ class Scan:
     row: int = 0
     facts: Mapping[str, str] = field(default_factory=dict)
     image_digest: str = ""
+    series: str = ""
+    threshold: float = DEFAULT_THRESHOLD
+    further_masks: tuple[Path, ...] = ()
+    subregions_scheme: LabelScheme | None = None
+    remarks: tuple[Remark, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -37,9 +37,10 @@ def read_cohort(
     Parameters
     ----------
     images : str or Path
-        Table (CSV, TSV, XLSX, Parquet) with `subject_id, sequence, image, mask` and optionally `scheme,
-        subregions, subregions_scheme, rater, session, site`; further columns are kept as facts of the
-        scan. Paths are relative to the folder of the table.
+        Table (CSV, TSV, XLSX, Parquet) with `subject_id, sequence, image, mask` and optionally `series,
+        scheme, threshold, subregions, subregions_scheme, rater, session, site`; further columns are kept
+        as facts of the scan. Paths are relative to the folder of the table; several mask files, one per
+        vertebra, are separated by `;`.
     clinical : str or Path, optional
         See :func:`read_clinical`.
     scheme : LabelScheme, str or Path, optional

@@ -7,15 +7,18 @@ from collections.abc import Iterator, Mapping
 from typing import Any, TypedDict
 
 from radiomics_vert.cohort.label_ranges import assign, expand_labels
+from radiomics_vert.cohort.level_names import pattern_fault
 from radiomics_vert.cohort.levels import Level
 from radiomics_vert.errors import CohortError, Problem, raise_all
 
 REGIONS = ("vertebra", "body")
 _KEYS = (
     "name", "title", "source", "region", "instances",
-    "vertebrae", "discs", "endplates", "structures", "body", "other",
+    "vertebrae", "discs", "endplates", "structures", "body", "other", "names",
 )  # fmt: skip
 _LEVEL_KEY = re.compile(r"^(C|T|TH|L|S)\d+(-(C|T|TH|L|S)\d+)?$|^(SACRUM|COCCYX)$", re.IGNORECASE)
+_NAMES_TEXT = re.compile(r"^\s*names\s*($|[:=;])", re.IGNORECASE)
+_NAMES_REMEDY = "write a pattern with {level} once, such as `names: vert_{level}`"
 _PREFIX = re.compile(r"^vertebra(e|l_body)?[\s_-]*", re.IGNORECASE)
 
 
@@ -33,6 +36,7 @@ class SchemeParts(TypedDict, total=False):
     structures: dict[str, tuple[int, ...]]
     body: tuple[int, ...]
     other: tuple[int, ...]
+    names: tuple[str, ...]
 
 
 def parse_document(document: Any, name: str, where: str) -> SchemeParts:
@@ -42,7 +46,7 @@ def parse_document(document: Any, name: str, where: str) -> SchemeParts:
     ----------
     document : mapping
         The keys `title, source, region, instances, vertebrae, discs, endplates, structures, body,
-        other`; only one of `vertebrae`, `instances` and `body` is required.
+        other, names`; only one of `vertebrae`, `instances`, `body` and `names` is required.
     name : str
         Name of the scheme unless the document has one.
     where : str
@@ -73,6 +77,7 @@ def parse_document(document: Any, name: str, where: str) -> SchemeParts:
         "structures": _names(document, where, problems),
         "body": _labels(document.get("body", []), f"{where}, body", problems),
         "other": _labels(document.get("other", []), f"{where}, other", problems),
+        "names": _patterns(document.get("names", []), f"{where}, names", problems),
     }
     problems.extend(_contradictions(parts, where))
     raise_all(CohortError, problems)
@@ -105,6 +110,42 @@ def parse_inline(text: str) -> SchemeParts:
             home[key] = value
     raise_all(CohortError, problems)
     return parse_document(document, text, where)
+
+
+def is_names_text(text: str) -> bool:
+    """Tell whether inline text is a scheme of names."""
+    return bool(_NAMES_TEXT.match(text))
+
+
+def parse_names(text: str) -> SchemeParts:
+    """Return the parts of inline text such as `names: vert_{level} | {level}_corpus; region: body`.
+
+    `names` alone stands for the patterns that come with the package; then `names` in the parts is empty.
+
+    Raises
+    ------
+    CohortError
+        RV115, with all problems of the text.
+    """
+    where = f"label scheme {text!r}"
+    document: dict[str, Any] = {}
+    problems = []
+    for item in (part.strip() for part in text.split(";")):
+        match = re.fullmatch(r"(names|region|body)\s*(?:[:=]\s*(.+))?", item, re.IGNORECASE | re.DOTALL)
+        key, value = (match[1].lower(), match[2]) if match else ("", None)
+        if not match or (value is None and key != "names"):
+            expected = "names[: PATTERN | PATTERN], region: body or body: NUMBERS, separated by ';'"
+            problems.append(_invalid(expected, repr(item), where, _NAMES_REMEDY))
+        elif key in document:
+            problems.append(_invalid("every key once", f"{key!r} twice", where, _NAMES_REMEDY))
+        elif key == "names":
+            document[key] = [] if value is None else [part.strip() for part in value.split("|")]
+        else:
+            document[key] = str(value).strip()
+    raise_all(CohortError, problems)
+    patterns = document["names"]
+    parts = parse_document({**document, "names": patterns or ["{level}"]}, text, where)
+    return parts if patterns else {**parts, "names": ()}
 
 
 def parse_nnunet(labels: Any, name: str, where: str) -> SchemeParts:
@@ -178,10 +219,25 @@ def _labels(value: Any, where: str, problems: list[Problem]) -> tuple[int, ...]:
         return ()
 
 
+def _patterns(value: Any, where: str, problems: list[Problem]) -> tuple[str, ...]:
+    patterns = [value] if isinstance(value, str) else value
+    if not isinstance(patterns, list) or not all(isinstance(one, str) for one in patterns):
+        problems.append(_invalid("a list of patterns", repr(value), where, _NAMES_REMEDY))
+        return ()
+    faults = [pattern_fault(pattern) for pattern in patterns]
+    problems.extend(
+        _invalid("patterns with {level} once", fault, where, _NAMES_REMEDY) for fault in faults if fault
+    )
+    return tuple(patterns)
+
+
 def _contradictions(parts: SchemeParts, where: str) -> Iterator[Problem]:
     if parts["region"] not in REGIONS:
         yield _invalid("region: vertebra or body", repr(parts["region"]), where)
-    if not (parts["vertebrae"] or parts["instances"] or parts["body"] or parts["structures"]):
+    if parts["names"] and (parts["vertebrae"] or parts["instances"]):
+        yield _invalid("either names or numbers of vertebrae", "both", where, "remove one of the two")
+    meanings = (parts["vertebrae"], parts["instances"], parts["body"], parts["structures"], parts["names"])
+    if not any(meanings):
         yield _invalid("at least one label under 'vertebrae'", "none", where)
     if parts["vertebrae"] and parts["instances"]:
         yield _invalid("either named vertebrae or instances", "both", where, "remove one of the two")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import resources
 from itertools import pairwise
@@ -15,7 +15,14 @@ from typing import Any
 import yaml
 
 from radiomics_vert.cohort.levels import Level
-from radiomics_vert.cohort.scheme_parsing import SchemeParts, parse_document, parse_inline, parse_nnunet
+from radiomics_vert.cohort.scheme_parsing import (
+    SchemeParts,
+    is_names_text,
+    parse_document,
+    parse_inline,
+    parse_names,
+    parse_nnunet,
+)
 from radiomics_vert.errors import CohortError, Problem
 
 _FOLDER = resources.files("radiomics_vert.cohort") / "label_schemes"
@@ -45,6 +52,8 @@ class LabelScheme:
         What a vertebra label covers: the whole vertebra, or its body only.
     instances : bool
         Every label without another meaning is one vertebra of unknown level.
+    names : tuple of str
+        Patterns such as `vert_{level}`: the mask names its own segments, and its numbers mean nothing.
     """
 
     name: str
@@ -58,11 +67,12 @@ class LabelScheme:
     other: tuple[int, ...] = ()
     region: str = "vertebra"
     instances: bool = False
+    names: tuple[str, ...] = ()
 
     @property
     def separates_vertebrae(self) -> bool:
         """Whether a mask of this scheme tells one vertebra from the next."""
-        return self.instances or bool(self.vertebrae)
+        return self.instances or bool(self.vertebrae) or bool(self.names)
 
     @property
     def direction(self) -> str:
@@ -127,7 +137,8 @@ def load_scheme(name_or_path: str | Path) -> LabelScheme:
     ----------
     name_or_path : str or Path
         A name of :func:`scheme_names`; a path to a YAML file of the same form, or to an nnU-Net
-        `dataset.json`; or inline text such as `L1=1; L2=2` or `L1-L5=20-24; body=49,50`.
+        `dataset.json`; or inline text such as `L1=1; L2=2` or `L1-L5=20-24; body=49,50`, for masks that name
+        their segments `names: vert_{level}` or `names; region: body`.
 
     Returns
     -------
@@ -148,11 +159,18 @@ def load_scheme(name_or_path: str | Path) -> LabelScheme:
     text = str(name_or_path).strip()
     if text in scheme_names():
         return _bundled(text)
+    if is_names_text(text) and not Path(text).is_file():
+        return _names(text)
     if "=" in text and not Path(text).is_file():
         return _build(parse_inline(text))
     if Path(text).suffix.lower() in (".yaml", ".yml", ".json"):
         return _from_file(Path(text))
     raise CohortError(_unknown(text))
+
+
+def _names(text: str) -> LabelScheme:
+    parts = parse_names(text)
+    return replace(_build(parts), names=parts["names"] or _bundled("names").names)
 
 
 @cache

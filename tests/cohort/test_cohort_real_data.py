@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import SimpleITK as sitk
 
 from radiomics_vert.cohort import Cohort, duplicate_images, load_vertebrae, read_cohort
 from radiomics_vert.imaging import read_geometry, read_label_map
@@ -76,8 +77,17 @@ def test_a_scheme_of_the_other_direction_is_noticed(real_data: Path, tmp_path: P
         "image": files / "example_ct.nii.gz",
         "mask": files / "spine_report" / "totalseg_vertebrae_pp_refined.nii.gz",
     }
-    wrong = cohort_of(tmp_path, [row], scheme="totalsegmentator_v1")
-    assert [refusal.problem.code for refusal in wrong.refused] == ["RV111"]
+    (refusal,) = cohort_of(tmp_path, [row], scheme="totalsegmentator_v1").refused
+    assert refusal.problem.code == "RV235"
+    assert refusal.problem.expected.endswith("the names in the mask; 'vertebrae_T12' is T12")
+    assert refusal.problem.found == "number 19, L4 under the scheme 'totalsegmentator_v1'"
+    # Without the names in the header, the direction alone tells.
+    bare = sitk.ReadImage(str(row["mask"]))
+    sitk.WriteImage(bare, tmp_path / "bare.nrrd")
+    (refusal,) = cohort_of(
+        tmp_path, [{**row, "mask": tmp_path / "bare.nrrd"}], scheme="totalsegmentator_v1"
+    ).refused
+    assert refusal.problem.code == "RV111"
 
 
 def test_hand_outlined_exams_with_a_mismatch_and_a_duplicate(real_data: Path, tmp_path: Path) -> None:

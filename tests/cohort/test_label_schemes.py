@@ -49,6 +49,7 @@ VERTEBRAE: dict[str, dict[str, int]] = {
     "spineps_subregions": {},
     "spineps_instances": {},
     "instances": {},
+    "names": {},
 }
 DIRECTIONS = {
     "caudal": [
@@ -72,6 +73,7 @@ DIRECTIONS = {
         "spineps_subregions",
         "spineps_instances",
         "instances",
+        "names",
     ],
 }
 BODIES = {"totalsegmentator_vertebrae_pp", "totalsegmentator_vertebrae_body", "vertebralbodiesct"}

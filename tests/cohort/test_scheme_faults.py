@@ -55,7 +55,7 @@ FAULTS: dict[str, tuple[str | None, str, str, str, str, str, str]] = {
         "s.yaml",
         "RV115",
         "the keys name, title, source, region, instances, "
-        "vertebrae, discs, endplates, structures, body, other",
+        "vertebrae, discs, endplates, structures, body, other, names",
         "unknown key 'vertebra'",
         "s.yaml",
         COMPARE,
