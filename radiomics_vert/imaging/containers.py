@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from radiomics_vert.errors import ImageError, Problem
+from radiomics_vert.imaging.dicom import choose_series, is_dicom, is_series, open_stack, read_voxels
 from radiomics_vert.imaging.nifti import read_header
 from radiomics_vert.imaging.streams import chunks, damaged, inflated, is_gzip
 
@@ -49,12 +50,12 @@ def suffix_of(path: Path) -> str:
 
 
 def require_supported(path: Path) -> None:
-    """Refuse files that do not exist or whose format is not read here.
+    """Refuse paths that are not one file of voxels on a grid.
 
     Raises
     ------
     ImageError
-        RV101 no such file; RV209 DICOM, or another format.
+        RV101 no such file; RV209 DICOM (read by :mod:`radiomics_vert.imaging.dicom`), or another format.
     """
     if not path.exists():
         raise ImageError(
@@ -62,14 +63,14 @@ def require_supported(path: Path) -> None:
                 "RV101", "an image file", "no such file", str(path), "correct the path or restore the file"
             )
         )
-    if _is_dicom(path):
+    if is_dicom(path):
         raise ImageError(
             Problem(
                 "RV209",
                 f"one file ending in {', '.join(SUFFIXES)}",
                 "a folder" if path.is_dir() else "a DICOM file",
                 str(path),
-                "convert the DICOM series to NIfTI (for example with dcm2niix) and name that file",
+                "save the mask as a label map in one of these formats (for example with 3D Slicer)",
             )
         )
     if not suffix_of(path):
@@ -84,29 +85,26 @@ def require_supported(path: Path) -> None:
         )
 
 
-def _is_dicom(path: Path) -> bool:
-    if path.is_dir() or path.suffix.lower() in (".dcm", ".ima"):
-        return True
-    with path.open("rb") as stream:
-        stream.seek(128)
-        return stream.read(4) == b"DICM"
-
-
-def file_digest(path: str | Path) -> str:
+def file_digest(path: str | Path, *, series: str = "") -> str:
     """Return the sha256 of an image file's bytes, as hexadecimal text.
 
     Parameters
     ----------
     path : str or Path
         For `.mhd` and detached `.nhdr` headers, the bytes of the data file that they name follow
-        those of the header.
+        those of the header. For DICOM, the files of the series, whatever their names.
+    series : str
+        Which DICOM series, as for :func:`~radiomics_vert.imaging.dicom.choose_series`.
 
     Raises
     ------
     ImageError
-        RV101 no such file, RV202 the data file is missing, RV209 the format is not read here.
+        RV101 no such file, RV202 the data file is missing, RV209 the format is not read here, RV211 or RV212
+        no DICOM series there, or an unclear choice.
     """
     path = Path(path)
+    if is_series(path, series):
+        return choose_series(path, series).digest()
     require_supported(path)
     hasher = hashlib.sha256()
     for file in dict.fromkeys((path, _data_file(path) or path)):
@@ -115,17 +113,29 @@ def file_digest(path: str | Path) -> str:
     return hasher.hexdigest()
 
 
-def require_complete(path: Path) -> None:
+def require_complete(path: str | Path, *, series: str = "") -> None:
     """Refuse a file whose voxel data are cut off or damaged.
 
-    Compressed streams are decompressed to the end, so that their checksum is verified. About 0.8 s for
-    512 x 512 x 300 voxels of 16 bits.
+    Compressed streams are decompressed to the end, so that their checksum is verified; the planes of a DICOM
+    series are decoded. About 0.8 s for 512 x 512 x 300 voxels of 16 bits.
+
+    Parameters
+    ----------
+    path : str or Path
+        An image file, or a DICOM folder.
+    series : str
+        As for :func:`file_digest`.
 
     Raises
     ------
     ImageError
-        RV202, with the number of bytes that are there; RV209 for data spread over several files.
+        RV202, with the number of bytes that are there; RV209 for data spread over several files; RV211 to
+        RV222 for a DICOM series that is no regular volume.
     """
+    path = Path(path)
+    if is_series(path, series):
+        read_voxels(open_stack(path, series))
+        return
     payload = _payload(path)
     compressed = is_gzip(payload.file, payload.offset) or _is_compressed_meta(path)
     if compressed:

@@ -12,6 +12,7 @@ import SimpleITK as sitk
 
 from radiomics_vert.errors import ImageError, Problem
 from radiomics_vert.imaging.containers import require_complete, require_supported, suffix_of
+from radiomics_vert.imaging.dicom import is_series, open_stack, read_voxels
 from radiomics_vert.imaging.geometry import Geometry
 from radiomics_vert.imaging.nifti import nonfinite_voxels
 from radiomics_vert.imaging.volumes import Image, LabelMap
@@ -21,28 +22,35 @@ _SHOWN = 5
 _LARGEST_LABEL = 2**32 - 1
 
 
-def read_image(path: str | Path, *, verified: bool = False) -> Image:
-    """Read an image: NIfTI, NRRD or MetaImage.
+def read_image(path: str | Path, *, series: str = "", verified: bool = False) -> Image:
+    """Read an image: NIfTI, NRRD, MetaImage, or a DICOM series.
 
     Parameters
     ----------
     path : str or Path
-        `.nii`, `.nii.gz`, `.nrrd`, `.nhdr`, `.mha` or `.mhd`.
+        `.nii`, `.nii.gz`, `.nrrd`, `.nhdr`, `.mha`, `.mhd`, a folder with DICOM files, or one multi-frame
+        DICOM file.
+    series : str
+        Which DICOM series, as for :func:`~radiomics_vert.imaging.dicom.choose_series`.
     verified : bool, default False
         The caller has just checked that the file is complete; do not check again.
 
     Returns
     -------
     Image
-        With the voxel type of the file. NIfTI orientation as ITK reads it: sform, else qform.
+        With the voxel type of the file. NIfTI orientation as ITK reads it: sform, else qform. DICOM is
+        rescaled (Hounsfield units) and ordered by position.
 
     Raises
     ------
     ImageError
         RV101 no such file, RV202 unreadable, truncated or sheared, RV203 not three-dimensional, RV204 NaN or
-        infinite voxels, RV209 DICOM or another format, RV210 several or complex numbers per voxel.
+        infinite voxels, RV209 another format, RV210 several or complex numbers per voxel; RV211 to RV222 a
+        DICOM folder without series, an unclear choice, or planes that are no regular volume.
     """
     path = Path(path)
+    if is_series(path, series):
+        return Image(read_voxels(open_stack(path, series)), str(path))
     return Image(_read(path, verified, "image"), str(path))
 
 
@@ -64,7 +72,7 @@ def read_label_map(path: str | Path, *, verified: bool = False) -> LabelMap:
     Raises
     ------
     ImageError
-        As :func:`read_image`; RV205 fractions or negative numbers.
+        As :func:`read_image`; RV205 fractions or negative numbers, RV209 also DICOM.
     """
     path = Path(path)
     volume = _read(path, verified, "mask")
@@ -74,23 +82,24 @@ def read_label_map(path: str | Path, *, verified: bool = False) -> LabelMap:
     return LabelMap(sitk.Cast(volume, sitk.sitkUInt16 if largest < 2**16 else sitk.sitkUInt32), str(path))
 
 
-def read_geometry(path: str | Path) -> Geometry:
+def read_geometry(path: str | Path, *, series: str = "") -> Geometry:
     """Read the grid of an image or mask from its header alone.
 
     Parameters
     ----------
-    path : str or Path
+    path, series
         As for :func:`read_image`.
 
     Raises
     ------
     ImageError
-        RV101, RV202, RV203, RV209, RV210, as far as the header tells.
+        As :func:`read_image`, as far as the header tells.
     """
-    return _header(Path(path))[0]
+    path = Path(path)
+    return open_stack(path, series).geometry if is_series(path, series) else _header(path)[0]
 
 
-def require_finite(path: str | Path, what: str = "image") -> None:
+def require_finite(path: str | Path, what: str = "image", *, series: str = "") -> None:
     """Refuse an image with NaN or infinite voxels; integer images are not read at all.
 
     Parameters
@@ -99,6 +108,8 @@ def require_finite(path: str | Path, what: str = "image") -> None:
         As for :func:`read_image`.
     what : str
         `image` or `mask`, for the message.
+    series : str
+        As for :func:`read_image`.
 
     Raises
     ------
@@ -106,6 +117,9 @@ def require_finite(path: str | Path, what: str = "image") -> None:
         RV204, with the number of these voxels and where they are.
     """
     path = Path(path)
+    if is_series(path, series):
+        read_voxels(open_stack(path, series))
+        return
     if _header(path)[1] not in _FLOATS:
         return
     if suffix_of(path) in (".nii", ".nii.gz"):

@@ -318,23 +318,23 @@ FAULTS: dict[str, tuple[Callable[[], object], Callable[[], object], str, str, st
         "m.nrrd",
         "save the mask as a label map; if it was resampled, use nearest-neighbour interpolation",
     ),
-    "a DICOM folder": (
+    "a DICOM folder as a label map": (
         lambda: Path("series").mkdir(),
-        lambda: read_image("series"),
+        lambda: read_label_map("series"),
         "RV209",
         "one file ending in .nii.gz, .nii, .nrrd, .nhdr, .mha, .mhd",
         "a folder",
         "series",
-        "convert the DICOM series to NIfTI (for example with dcm2niix) and name that file",
+        "save the mask as a label map in one of these formats (for example with 3D Slicer)",
     ),
-    "a DICOM file without ending": (
+    "a DICOM file without ending as a label map": (
         lambda: dicom("IM0001"),
-        lambda: read_geometry("IM0001"),
+        lambda: read_label_map("IM0001"),
         "RV209",
         "one file ending in .nii.gz, .nii, .nrrd, .nhdr, .mha, .mhd",
         "a DICOM file",
         "IM0001",
-        "convert the DICOM series to NIfTI (for example with dcm2niix) and name that file",
+        "save the mask as a label map in one of these formats (for example with 3D Slicer)",
     ),
     "another format": (
         lambda: Path("a.png").write_bytes(b"\x89PNG"),

@@ -1,0 +1,196 @@
+"""Voxels of a stack: stored values as they are, times the slope, plus the intercept, plane by plane."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import SimpleITK as sitk
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.pixels.utils import pixel_array
+from pydicom.uid import UID, RLELossless, SecondaryCaptureImageStorage
+
+from radiomics_vert.errors import ImageError, Problem
+from radiomics_vert.imaging.dicom.headers import DAMAGE, Frame, quiet_pydicom, unreadable
+from radiomics_vert.imaging.dicom.stacking import Stack
+
+_MULTI_FRAME_CAPTURE = "1.2.840.10008.5.1.4.1.1.7.3"
+_PIXEL_TAGS = (
+    "SamplesPerPixel", "PhotometricInterpretation", "Rows", "Columns", "BitsAllocated", "BitsStored",
+    "HighBit", "PixelRepresentation", "NumberOfFrames",
+)  # fmt: skip
+# The first type that holds every value is chosen.
+_WHOLE = (np.int16, np.uint16, np.int32, np.uint32, np.int64)
+
+
+def read_voxels(stack: Stack) -> sitk.Image:
+    """Read the intensities of a stack.
+
+    Parameters
+    ----------
+    stack : Stack
+        Planes in order, with their grid.
+
+    Returns
+    -------
+    SimpleITK.Image
+        Rescaled slope and intercept of each plane. 16-bit (or 32-bit) integers when every value is whole,
+        else 32-bit floats. Padding values are left as they are, rescaled like any other.
+
+    Raises
+    ------
+    ImageError
+        RV202 pixel data cut off or damaged, RV204 NaN or infinite values, RV209 a transfer syntax that no
+        decoder here reads.
+    """
+    planes = _planes(stack)
+    scales = [_scale(frame) for frame in stack.frames]
+    array = _whole(planes, scales)
+    if array is None:
+        array = np.empty((len(planes), *planes[0].shape), dtype=np.float32)
+        for target, plane, (slope, intercept) in zip(array, planes, scales, strict=True):
+            with np.errstate(over="ignore"):
+                target[...] = plane.astype(np.float64) * slope + intercept
+        _require_finite(array, stack)
+    volume = sitk.GetImageFromArray(array)
+    volume.SetSpacing(stack.geometry.spacing)
+    volume.SetOrigin(stack.geometry.origin)
+    volume.SetDirection(stack.geometry.direction)
+    return volume
+
+
+def _scale(frame: Frame) -> tuple[float, float]:
+    return (*frame.numbers("RescaleSlope"), 1.0)[0], (*frame.numbers("RescaleIntercept"), 0.0)[0]
+
+
+def _whole(planes: Sequence[np.ndarray], scales: Sequence[tuple[float, float]]) -> np.ndarray | None:
+    """Rescale by whole numbers into the smallest type that holds the result; None when there is none."""
+    if not all(number.is_integer() for scale in scales for number in scale):
+        return None
+    if any(plane.dtype.kind == "f" for plane in planes):
+        return None
+    ends = [
+        int(end) * int(slope) + int(intercept)
+        for plane, (slope, intercept) in zip(planes, scales, strict=True)
+        for end in (plane.min(), plane.max())
+    ]
+    low, high = min(ends), max(ends)
+    fitting = [kind for kind in _WHOLE if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max]
+    if not fitting:
+        return None
+    array = np.empty((len(planes), *planes[0].shape), dtype=fitting[0])
+    for target, plane, (slope, intercept) in zip(array, planes, scales, strict=True):
+        target[...] = plane.astype(np.int64) * int(slope) + int(intercept)
+    return array
+
+
+def _require_finite(array: np.ndarray, stack: Stack) -> None:
+    bad = np.argwhere(~np.isfinite(array))
+    if not len(bad):
+        return
+    z, y, x = bad[0]
+    first = f"voxel ({x}, {y}, {z}) in {stack.frames[z].title}"
+    raise ImageError(
+        Problem(
+            "RV204",
+            "finite numbers in every voxel of the image",
+            f"{len(bad)} voxels NaN or infinite, the first at {first}",
+            stack.where,
+            "export the image again, or replace these voxels by the background value of the scanner",
+        )
+    )
+
+
+def _planes(stack: Stack) -> list[np.ndarray]:
+    """Return the stored values of every plane; a file of several frames is decoded once."""
+    decoded: dict[Path, np.ndarray] = {}
+    planes = []
+    for frame in stack.frames:
+        if frame.file not in decoded:
+            decoded[frame.file] = _stored(frame)
+        frames = decoded[frame.file]
+        if frame.index >= len(frames):
+            raise unreadable("pixel data of every frame", f"pixel data of {len(frames)}", frame.name)
+        planes.append(frames[frame.index])
+    return planes
+
+
+def _stored(frame: Frame) -> np.ndarray:
+    """Decode one file, shape (frames, rows, columns)."""
+    syntax = UID(frame.text("TransferSyntaxUID"))
+    try:
+        with quiet_pydicom():
+            dataset = pydicom.dcmread(frame.file, force=True)
+            # pydicom reads run lengths itself; GDCM refuses intact ones of small planes.
+            through_gdcm = syntax.is_transfer_syntax and syntax.is_encapsulated and syntax != RLELossless
+            array = _decompressed(dataset, frame) if through_gdcm else _native(dataset)
+    except DAMAGE as error:
+        raise unreadable("complete pixel data", _reason(error), frame.name) from None
+    rows, columns = int(frame.numbers("Rows")[0]), int(frame.numbers("Columns")[0])
+    return array.reshape(-1, rows, columns)
+
+
+def _native(dataset: Dataset) -> np.ndarray:
+    if not any(keyword in dataset for keyword in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
+        raise EOFError("the file ends before its pixel data")
+    if "TransferSyntaxUID" not in getattr(dataset, "file_meta", {}):
+        # Files without a preamble: the way they were read tells their encoding.
+        dataset.file_meta = FileMetaDataset()
+        implicit, little = dataset.original_encoding
+        dataset.file_meta.TransferSyntaxUID = UID(
+            "1.2.840.10008.1.2.2"
+            if not little
+            else "1.2.840.10008.1.2"
+            if implicit
+            else "1.2.840.10008.1.2.1"
+        )
+    return pixel_array(dataset, raw=True)
+
+
+def _decompressed(dataset: Dataset, frame: Frame) -> np.ndarray:
+    """Decode through GDCM, which reads every syntax that scanners and archives write.
+
+    GDCM is given the pixels alone: by itself it would rescale CT and not MR.
+    """
+    bare = Dataset()
+    bare.file_meta = FileMetaDataset()
+    bare.file_meta.TransferSyntaxUID = dataset.file_meta.TransferSyntaxUID
+    several = int((*frame.numbers("NumberOfFrames"), 1)[0]) > 1
+    bare.SOPClassUID = _MULTI_FRAME_CAPTURE if several else SecondaryCaptureImageStorage
+    bare.SOPInstanceUID = bare.file_meta.MediaStorageSOPInstanceUID = UID("2.25.1")
+    bare.file_meta.MediaStorageSOPClassUID = bare.SOPClassUID
+    for keyword in _PIXEL_TAGS:
+        if keyword in dataset:
+            bare[keyword] = dataset[keyword]
+    bare["PixelData"] = dataset["PixelData"]
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "pixels.dcm"
+        bare.save_as(file, enforce_file_format=True)
+        return _through_gdcm(file, frame)
+
+
+def _through_gdcm(file: Path, frame: Frame) -> np.ndarray:
+    reader = sitk.ImageFileReader()
+    reader.SetImageIO("GDCMImageIO")
+    reader.SetFileName(str(file))
+    before = sitk.ProcessObject.GetGlobalWarningDisplay()
+    sitk.ProcessObject.SetGlobalWarningDisplay(False)
+    try:
+        return sitk.GetArrayFromImage(reader.Execute())
+    except RuntimeError:
+        syntax = UID(frame.text("TransferSyntaxUID")).name
+        raise unreadable("complete pixel data", f"data that do not decode as {syntax}", frame.name) from None
+    finally:
+        sitk.ProcessObject.SetGlobalWarningDisplay(before)
+
+
+def _reason(error: BaseException) -> str:
+    """Describe a failure without the text of the error, which may quote the header."""
+    known = {
+        "The number of bytes of pixel data is less than expected": "fewer bytes than the header promises",
+        "the file ends before": "a file that ends before them",
+    }
+    return next((text for start, text in known.items() if start in str(error)), f"{type(error).__name__}")
