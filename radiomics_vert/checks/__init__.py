@@ -3,7 +3,7 @@
 from radiomics_vert.checks.analysis import check_dataset, check_features, check_validation
 from radiomics_vert.checks.cohort import check_cohort
 from radiomics_vert.checks.findings import Finding, findings_result, worst
-from radiomics_vert.checks.quality import check_quality, findings_of, verdicts, with_outliers
+from radiomics_vert.checks.quality import check_quality, verdicts, with_outliers
 
 __all__ = [
     "Finding",
@@ -12,7 +12,6 @@ __all__ = [
     "check_features",
     "check_quality",
     "check_validation",
-    "findings_of",
     "findings_result",
     "verdicts",
     "with_outliers",

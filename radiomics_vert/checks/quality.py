@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -94,7 +94,8 @@ def _problems(table: pd.DataFrame) -> Iterator[Finding]:
 
 
 def _voxel_rules(table: pd.DataFrame) -> list[_Rule]:
-    constant = table["constant"].astype(str).eq("True") & ~blanks_filled(table)["problem"].eq("RV302")
+    problem = blanks_filled(table)["problem"]
+    constant = table["constant"].astype(str).eq("True") & ~problem.eq("RV302")
     return [
         _Rule(
             "RV302",
@@ -113,7 +114,7 @@ def _voxel_rules(table: pd.DataFrame) -> list[_Rule]:
         _Rule(
             "RV322",
             "warning",
-            _number(table, "hardware_share") > MOST_HARDWARE,
+            (_number(table, "hardware_share") > MOST_HARDWARE) & ~problem.eq("RV312"),
             f"with cement or metal (above 1500 HU) in more than {MOST_HARDWARE:.0%} of the voxels",
             "leave treated vertebrae out: they tell the treatment, not the disease",
         ),
@@ -340,16 +341,3 @@ def _region(level: object) -> str:
 
 def _number(table: pd.DataFrame, name: str) -> pd.Series:
     return pd.to_numeric(table[name], errors="coerce")
-
-
-def findings_of(findings: Iterable[Finding], *names: str) -> list[Finding]:
-    """Return the findings that concern a case, or the scan it belongs to.
-
-    Parameters
-    ----------
-    findings : iterable of Finding
-        All.
-    *names : str
-        Case id, scan id.
-    """
-    return [finding for finding in findings if set(names) & set(finding.cases)]

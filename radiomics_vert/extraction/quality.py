@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby, pairwise
 
@@ -14,15 +14,16 @@ import SimpleITK as sitk
 from scipy import ndimage
 
 from radiomics_vert import parallel
-from radiomics_vert.cohort import Case, Cohort, Level, duplicate_images
+from radiomics_vert.cohort import Case, Cohort, Level, Scan, duplicate_images, reference_cases
 from radiomics_vert.errors import Problem, RadiomicsVertError
-from radiomics_vert.extraction.engine import Volumes, compute_steps
+from radiomics_vert.extraction.engine import Volumes
 from radiomics_vert.extraction.extracting import params_by_sequence, read_volumes, steps_for
 from radiomics_vert.extraction.params import ExtractionParams
-from radiomics_vert.extraction.plane import slice_axis
+from radiomics_vert.extraction.preparing import PreparedScan, compute_case, prepare
 from radiomics_vert.extraction.table import IDENTITY
 from radiomics_vert.imaging import Geometry
 from radiomics_vert.imaging.orientation import obliquity, patient_axes, plane_across
+from radiomics_vert.imaging.preprocessing import slice_axis
 
 # HU: above lie cement and metal. Below -200 HU lies gas [O]; no published threshold is known to us.
 HARDWARE_HU = 1500.0
@@ -88,9 +89,43 @@ def measure_quality(
         what would keep the case from being extracted.
     """
     chosen = None if params is None else params_by_sequence(cohort, params)
-    works = [tuple(cases) for _, cases in groupby(cohort.cases, key=lambda case: case.scan.scan_id)]
+    references = reference_cases(cohort)
+    works = [
+        ScanWork(cases, cases, references.get(scan_id, ()))
+        for scan_id, cases in cases_by_scan(cohort).items()
+    ]
     rows = parallel.run(partial(_measured, params=chosen), works, n_jobs=n_jobs, progress=progress)
     return quality_table(cohort, [row for found in rows for row in found])
+
+
+@dataclass(frozen=True)
+class ScanWork:
+    """The vertebrae of one scan.
+
+    Parameters
+    ----------
+    wanted : tuple of Case
+        Those to measure; at least one.
+    around : tuple of Case
+        All, as neighbours to compare with.
+    references : tuple of Case
+        Reference vertebrae, for parameters that want them.
+    """
+
+    wanted: tuple[Case, ...]
+    around: tuple[Case, ...]
+    references: tuple[Case, ...] = ()
+
+    @property
+    def scan(self) -> Scan:
+        """The scan."""
+        return self.wanted[0].scan
+
+
+def cases_by_scan(cohort: Cohort) -> dict[str, tuple[Case, ...]]:
+    """Return the cases of each scan id."""
+    grouped = groupby(cohort.cases, key=lambda case: case.scan.scan_id)
+    return {scan_id: tuple(cases) for scan_id, cases in grouped}
 
 
 def quality_table(cohort: Cohort, rows: Sequence[Row]) -> pd.DataFrame:
@@ -114,13 +149,13 @@ def quality_table(cohort: Cohort, rows: Sequence[Row]) -> pd.DataFrame:
     return table
 
 
-def _measured(cases: tuple[Case, ...], params: Mapping[str, ExtractionParams] | None) -> list[Row]:
+def _measured(work: ScanWork, params: Mapping[str, ExtractionParams] | None) -> list[Row]:
     """Measure the cases of one scan; runs in a worker."""
     try:
-        volumes = read_volumes(cases[0].scan)
+        volumes = read_volumes(work.scan)
     except RadiomicsVertError as error:
-        return unreadable(cases, error.problems[0])
-    return scan_quality(volumes, cases, params, cases)
+        return unreadable(work.wanted, error.problems[0])
+    return scan_quality(volumes, work, params)
 
 
 def unreadable(cases: Sequence[Case], problem: Problem) -> list[Row]:
@@ -129,42 +164,40 @@ def unreadable(cases: Sequence[Case], problem: Problem) -> list[Row]:
 
 
 def scan_quality(
-    volumes: Volumes,
-    cases: Sequence[Case],
-    params: Mapping[str, ExtractionParams] | None,
-    neighbours: Sequence[Case],
+    volumes: Volumes, work: ScanWork, params: Mapping[str, ExtractionParams] | None
 ) -> list[Row]:
     """Measure the quality of some vertebrae of one scan.
 
     Parameters
     ----------
     volumes : Volumes
-        Image and vertebra label map of the scan.
-    cases : sequence of Case
-        The vertebrae that are wanted.
+        Image and vertebra label map of the scan, as the files have them.
+    work : ScanWork
+        The vertebrae.
     params : mapping of str to ExtractionParams or None
         Per sequence.
-    neighbours : sequence of Case
-        All vertebrae of the scan, those that are not wanted included.
 
     Returns
     -------
     list of dict
-        One row per case, with the columns of :func:`measure_quality` but `duplicate_of`.
+        One row per wanted case, with the columns of :func:`measure_quality` but `duplicate_of`.
     """
-    scan, geometry = cases[0].scan, Geometry.of(volumes.image)
+    scan, geometry = work.scan, Geometry.of(volumes.image)
     whole = _scan_facts(volumes.image, geometry)
-    around = neighbourhood(neighbours, geometry)
+    around = neighbourhood(work.around, geometry)
+    plain = None if params is None else {name: _plainest(own) for name, own in params.items()}
+    own = None if plain is None else plain.get(scan.sequence)
+    prepared = None if own is None else prepare(scan, volumes, own.preprocessing, work.references)
     return [
         {
             "scan_id": scan.scan_id,
             **case.identity(),
             **whole,
             **_region_facts(volumes, case, geometry),
-            **_prepared_facts(volumes, case, params),
+            **_prepared_facts(prepared, case, plain),
             **around.get(case.case_id, {}),
         }
-        for case in cases
+        for case in work.wanted
     ]
 
 
@@ -211,15 +244,19 @@ def _largest_share(inside: np.ndarray) -> float:
     return float(sizes.max() / sizes.sum())
 
 
-def _prepared_facts(volumes: Volumes, case: Case, params: Mapping[str, ExtractionParams] | None) -> Row:
+def _prepared_facts(
+    prepared: PreparedScan | None, case: Case, params: Mapping[str, ExtractionParams] | None
+) -> Row:
     """Return what the extraction would work on: voxels and grey levels of the original image."""
     if params is None:
         return _told(None)
     try:
-        steps = steps_for(case.scan, {name: _plainest(own) for name, own in params.items()})
+        steps = steps_for(case.scan, params)
     except RadiomicsVertError as error:
         return _told(error.problems[0])
-    ((_, outcome),) = compute_steps(volumes, case.label, case.box, steps, case.case_id)
+    if prepared is None:
+        return _told(None)
+    ((_, outcome),) = compute_case(prepared, case, steps)
     names = ("voxels_resampled", "grey_levels", "clipped_share")
     known = {name: outcome.diagnostics[name] for name in names if name in outcome.diagnostics}
     return {**known, **_told(outcome.problem)}
@@ -228,7 +265,7 @@ def _prepared_facts(volumes: Volumes, case: Case, params: Mapping[str, Extractio
 def _plainest(params: ExtractionParams) -> ExtractionParams:
     """Return the parameters reduced to one cheap number of the original image."""
     own = params.image_types.get("Original", {})
-    return ExtractionParams(params.name, {"Original": own}, {"firstorder": ("Minimum",)}, params.settings)
+    return replace(params, image_types={"Original": own}, feature_classes={"firstorder": ("Minimum",)})
 
 
 def _told(problem: Problem | None) -> Row:

@@ -7,7 +7,9 @@ from typing import Literal, TypeAlias
 
 import pandas as pd
 
-TextRole: TypeAlias = Literal["prose", "points", "steps", "terms", "missing", "paste", "alarm", "warning"]
+TextRole: TypeAlias = Literal[
+    "prose", "points", "steps", "terms", "missing", "paste", "alarm", "warning", "link"
+]
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,8 @@ class Text:
     role : str
         `prose` paragraphs, `points` a list, `steps` a numbered list, `terms` definitions, `missing` what the
         run did not give and why it matters, `paste` text to copy, `alarm` a statement in a frame,
-        `warning` what forbids to take the results at face value.
+        `warning` what forbids to take the results at face value, `link` files beside the report, each
+        `address: what is there`.
     """
 
     paragraphs: tuple[str, ...]

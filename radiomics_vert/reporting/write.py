@@ -43,27 +43,33 @@ def write_report(report: Report, folder: str | Path) -> Path:
     return page
 
 
-def render(report: Report) -> str:
-    """Return the page as HTML, all values escaped, nothing loaded from elsewhere."""
-    environment = jinja2.Environment(
+def environment() -> jinja2.Environment:
+    """Return what reads the templates of this room: values escaped, absent names are errors."""
+    templates = jinja2.Environment(
         loader=jinja2.PackageLoader("radiomics_vert.reporting", "templates"),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
+    templates.filters["clean"] = without_paths
+    return templates
+
+
+def render(report: Report) -> str:
+    """Return the page as HTML, all values escaped, nothing loaded from elsewhere."""
+    templates = environment()
     numbers = {figure.key: number for number, figure in enumerate(report.figures, start=1)}
-    environment.filters |= {
-        "clean": without_paths,
+    templates.filters |= {
         "headline": lambda text: _split(text)[0],
         "remainder": lambda text: _split(text)[1],
         "cell_class": _cell_class,
         "kind": lambda item: type(item).__name__,
     }
-    environment.globals["picture"] = lambda figure: _picture(figure, numbers[figure.key])
-    environment.globals["number_of"] = lambda figure: numbers[figure.key]
-    environment.globals["rows"] = _rows
-    return environment.get_template("report.html.j2").render(report=report) + "\n"
+    templates.globals["picture"] = lambda figure: _picture(figure, numbers[figure.key])
+    templates.globals["number_of"] = lambda figure: numbers[figure.key]
+    templates.globals["rows"] = _rows
+    return templates.get_template("report.html.j2").render(report=report) + "\n"
 
 
 def _picture(figure: Figure, number: int) -> Markup:

@@ -1,0 +1,53 @@
+"""From planes of voxels to a picture file and the lines that are drawn over it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from radiomics_vert.imaging.mosaic import Plane
+from radiomics_vert.reporting.quality.nouns import Picture, View
+from radiomics_vert.storage import atomic
+
+IMAGES = "images"
+BETWEEN = 4
+"""Columns between two planes."""
+
+
+def draw_picture(planes: Sequence[Plane], name: str, folder: Path, window: tuple[float, float]) -> Picture:
+    """Write the planes of one vertebra as one PNG file, and return it with its outlines.
+
+    Parameters
+    ----------
+    planes : sequence of Plane
+        What :func:`radiomics_vert.imaging.mosaic.mosaic` returned.
+    name : str
+        Case id, the name of the file.
+    folder : Path
+        Of the pages; the file goes to `images/` in it.
+    window : tuple of float
+        Grey values of black and white, for the caption.
+
+    Returns
+    -------
+    Picture
+        The same input gives the same bytes.
+    """
+    side = len(planes[0].pixels)
+    canvas = np.zeros((side, len(planes) * side + (len(planes) - 1) * BETWEEN), dtype=np.uint8)
+    for position, plane in enumerate(planes):
+        start = position * (side + BETWEEN)
+        canvas[:, start : start + side] = plane.pixels
+    file = f"{IMAGES}/{name}.png"
+    with atomic(folder / file) as temporary:
+        Image.fromarray(canvas).save(temporary, format="PNG", compress_level=6)
+    views = (View(p.name, p.letters, _path(p.outline), _path(p.others)) for p in planes)
+    return Picture(file, side, planes[0].pixel_mm, window, tuple(views))
+
+
+def _path(polygons: Sequence[np.ndarray]) -> str:
+    """Return closed polygons as the data of an SVG path, with a tenth of a pixel."""
+    return "".join(f"M{'L'.join(f'{x:.1f},{y:.1f}' for x, y in points.tolist())}Z" for points in polygons)
