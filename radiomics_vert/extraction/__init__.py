@@ -10,17 +10,23 @@ from radiomics_vert.extraction.params import (
 )
 from radiomics_vert.extraction.parity import parity
 from radiomics_vert.extraction.perturbed import perturbed_features
+from radiomics_vert.extraction.preparing import PreparedScan, compute_case, prepare
+from radiomics_vert.extraction.preprocessing import Preprocessing
 from radiomics_vert.extraction.table import IDENTITY, FeatureTable
 
 __all__ = [
     "IDENTITY",
     "ExtractionParams",
     "FeatureTable",
+    "PreparedScan",
+    "Preprocessing",
     "Step",
     "builtin_params",
+    "compute_case",
     "extract",
     "params_folder",
     "parity",
     "perturbed_features",
+    "prepare",
     "read_params",
 ]

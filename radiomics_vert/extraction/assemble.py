@@ -12,8 +12,8 @@ from radiomics_vert.cohort import Case, Cohort
 from radiomics_vert.cohort.nouns import Refusal
 from radiomics_vert.errors import CODES, Problem
 from radiomics_vert.extraction.engine import ENGINE, Outcome
-from radiomics_vert.extraction.plane import AXES, slice_axis
 from radiomics_vert.extraction.table import IDENTITY, FeatureTable
+from radiomics_vert.imaging.preprocessing import AXES, slice_axis
 from radiomics_vert.provenance import Provenance
 
 Outcomes = dict[tuple[str, str], Outcome]
@@ -28,7 +28,19 @@ DIAGNOSTIC_COLUMNS = (
     "voxels_resampled",
     "voxels_resegmented",
     "clipped_share",
+    "excluded_share",
+    "gas_ml",
     "grey_levels",
+    "bias_correction",
+    "bias_low",
+    "bias_high",
+    "intensity",
+    "reference",
+    "reference_mu",
+    "reference_sigma",
+    "reference_vertebrae",
+    "reference_voxels",
+    "reference_passed",
     "components",
     "touches_border",
     "spacing_x",
@@ -118,6 +130,10 @@ def _notes(
         notes.append(_note("RV306", f"{case.voxels} voxels are inside"))
     if case.components > 1:
         notes.append(_note("RV307", f"{case.components} components"))
+    if facts.get("excluded_share", 0) > 0:
+        notes.append(_note("RV315", f"{100 * facts['excluded_share']:.1f} % of the voxels"))
+    if facts.get("reference_passed"):
+        notes.append(_note("RV314", f"{facts['reference']}, because {facts['reference_passed']}"))
     levels = facts.get("grey_levels")
     if levels is not None and not FEW_LEVELS <= levels <= MANY_LEVELS:
         notes.append(_note("RV305", f"{levels} grey levels"))

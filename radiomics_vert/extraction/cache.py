@@ -1,6 +1,7 @@
 """A cache keyed by content, which can say why something was computed again.
 
-An entry's key is the hash of what determines its values: image, mask, parameters of the step, engine.
+An entry's key is the hash of what determines its values: image, mask, parameters of the step,
+engine, and the regions that intensities are standardised by.
 Beside the entries an index keeps, per case and step, what went into the last computation; it serves
 explanations only.
 """
@@ -34,17 +35,21 @@ class Ingredients:
         What the step reads.
     engine : mapping
         Engine, its version and its libraries.
+    reference : str
+        Digest of the regions that the intensities are standardised by; empty where they are not.
     """
 
     image: str
     mask: str
     parameters: Mapping[str, Any]
     engine: Mapping[str, str]
+    reference: str = ""
 
     @classmethod
-    def of(cls, case: Case, step: Step, engine: Mapping[str, str]) -> Ingredients:
-        """Return the ingredients of a case and a step."""
-        return cls(case.scan.image_digest, case.mask_digest, step.content(), engine)
+    def of(cls, case: Case, step: Step, engine: Mapping[str, str], reference: str = "") -> Ingredients:
+        """Return the ingredients of a case and a step; shape does not depend on the reference."""
+        used = reference if step.reads_image else ""
+        return cls(case.scan.image_digest, case.mask_digest, step.content(), engine, used)
 
     def content(self) -> dict[str, Any]:
         """Return plain values."""
@@ -53,6 +58,7 @@ class Ingredients:
             "mask": self.mask,
             "parameters": dict(self.parameters),
             "engine": dict(self.engine),
+            "reference": self.reference,
         }
 
     @property
@@ -123,7 +129,7 @@ def _number(value: float | None) -> float:
 
 
 def _difference(last: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    reasons = [f"{part} changed" for part in ("image", "mask") if last[part] != now[part]]
+    reasons = [f"{part} changed" for part in ("image", "mask", "reference") if last[part] != now[part]]
     for part in ("parameters", "engine"):
         changes = _changes(last[part], now[part])
         if changes:

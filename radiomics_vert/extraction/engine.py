@@ -38,15 +38,18 @@ class Volumes:
         On one grid.
     normalised : dict
         Whole-image normalisations that were asked for, by their settings; filled on demand.
+    excluded : SimpleITK.Image, optional
+        Not 0 where grey values do not count (hardware, cement); on the grid of the image or a part of it.
     """
 
     image: sitk.Image
     labels: sitk.Image
     normalised: dict[tuple[Any, Any], sitk.Image] = field(default_factory=dict)
+    excluded: sitk.Image | None = None
 
     def prepared(self, settings: Mapping[str, Any]) -> sitk.Image:
         """Return the image, normalised over all its voxels if the settings say so."""
-        if not settings["normalize"]:
+        if not settings.get("normalize"):
             return self.image
         key = settings["normalizeScale"], settings["removeOutliers"]
         if key not in self.normalised:
@@ -75,13 +78,30 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Region:
-    """One vertebra on its working grid, before and after resegmentation."""
+    """One vertebra on its working grid.
+
+    Parameters
+    ----------
+    native_spacing : tuple of float
+        Of the image, mm along x, y, z.
+    grid : Grid
+        The working image.
+    whole : ndarray of bool, shape (z, y, x)
+        The vertebra.
+    kept : ndarray of bool, shape (z, y, x)
+        What is left without excluded voxels and after resegmentation, cropped.
+    span : tuple of ndarray
+        First and last voxel + 1 (x, y, z) of `kept` on the grid.
+    clipped : int
+        Voxels that resegmentation alone took away.
+    """
 
     native_spacing: tuple[float, ...]
     grid: Grid
     whole: np.ndarray
     kept: np.ndarray
     span: Span
+    clipped: int
 
     def shape_mask(self, settings: Mapping[str, Any]) -> np.ndarray:
         """Return the mask that shape is measured on."""
@@ -153,15 +173,20 @@ def _prepare(
     spacing = volumes.image.GetSpacing()
     grid = make_grid(volumes.prepared(settings), volumes.labels, label, box, settings)
     mask, start = grid.mask()
+    stop = start + mask.shape[::-1]
     _require_size(mask, settings, where, "after resampling" if resamples(settings) else "in the mask")
-    if settings["resegmentRange"] is None:
-        return Region(spacing, grid, mask, mask, (start, start + mask.shape[::-1]))
-    image = grid.image(start, start + mask.shape[::-1])
-    kept = _resegment(image, mask, settings, where)
-    _require_size(kept, settings, where, "after resegmentation")
+    counted = mask
+    if volumes.excluded is not None:
+        counted = mask & ~grid.sample(volumes.excluded, start, stop)
+        _require_size(counted, settings, where, "without hardware and cement")
+    kept = counted
+    if settings.get("resegmentRange") is not None:
+        kept = _resegment(grid.image(start, stop), counted, settings, where)
+        _require_size(kept, settings, where, "after resegmentation")
     tight = tight_box(kept)
     start = start + [axis.start for axis in tight[::-1]]
-    return Region(spacing, grid, mask, kept[tight], (start, start + kept[tight].shape[::-1]))
+    clipped = int(counted.sum()) - int(kept.sum())
+    return Region(spacing, grid, mask, kept[tight], (start, start + kept[tight].shape[::-1]), clipped)
 
 
 def _require_size(mask: np.ndarray, settings: Mapping[str, Any], where: str, when: str) -> None:
@@ -209,7 +234,7 @@ def _resegment(image: sitk.Image, mask: np.ndarray, settings: Mapping[str, Any],
 
 
 def _compute(region: Region, step: Step, where: str) -> Outcome:
-    diagnostics = _facts(region)
+    diagnostics = _facts(region, step)
     try:
         if step.image_type is None:
             mask = region.shape_mask(step.settings)
@@ -252,14 +277,16 @@ def _require_contrast(inside: np.ndarray, where: str) -> None:
         )
 
 
-def _facts(region: Region) -> dict[str, Any]:
-    whole, kept = int(region.whole.sum()), int(region.kept.sum())
+def _facts(region: Region, step: Step) -> dict[str, Any]:
+    whole = int(region.whole.sum())
     spacing = dict(zip(("spacing_x", "spacing_y", "spacing_z"), region.native_spacing, strict=True))
+    if not step.reads_image:
+        return {**spacing, "voxels_resampled": whole}
     return {
         **spacing,
         "voxels_resampled": whole,
-        "voxels_resegmented": kept,
-        "clipped_share": 1 - kept / whole,
+        "voxels_resegmented": int(region.kept.sum()),
+        "clipped_share": region.clipped / whole,
     }
 
 

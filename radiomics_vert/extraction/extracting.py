@@ -6,7 +6,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain, groupby
 from pathlib import Path
@@ -15,13 +15,15 @@ from typing import Any
 from threadpoolctl import threadpool_limits
 
 from radiomics_vert import parallel
-from radiomics_vert.cohort import Case, Cohort, Scan, load_vertebrae
+from radiomics_vert.cohort import Case, Cohort, Scan, load_vertebrae, reference_cases
 from radiomics_vert.errors import ImageError, Problem, RadiomicsVertError
 from radiomics_vert.extraction.assemble import Outcomes, make_table
 from radiomics_vert.extraction.cache import NEVER, Cache, Ingredients
-from radiomics_vert.extraction.engine import Outcome, Volumes, compute_steps, engine_version
+from radiomics_vert.extraction.engine import Outcome, Volumes, engine_version
 from radiomics_vert.extraction.params import ExtractionParams, Step
 from radiomics_vert.extraction.plane import fit_to_scan
+from radiomics_vert.extraction.preparing import compute_case, orientation_of, prepare, reference_digest
+from radiomics_vert.extraction.preprocessing import Preprocessing
 from radiomics_vert.extraction.table import FeatureTable
 from radiomics_vert.imaging import read_geometry, read_image
 from radiomics_vert.provenance import Provenance, run_facts, versions
@@ -29,6 +31,8 @@ from radiomics_vert.provenance import Provenance, run_facts, versions
 logger = logging.getLogger("radiomics_vert.extraction")
 
 Engine = Mapping[str, str]
+References = Mapping[str, tuple[Case, ...]]
+"""Reference vertebrae by scan id."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,13 @@ class Work:
 
     scan: Scan
     parts: tuple[tuple[Case, tuple[Step, ...]], ...]
+    preprocessing: Preprocessing
+    references: tuple[Case, ...]
+
+    @property
+    def reference_digest(self) -> str:
+        """What the reference intensities of the scan depend on."""
+        return reference_digest(self.scan, self.preprocessing, self.references)
 
 
 @dataclass
@@ -50,23 +61,31 @@ class Plan:
     hits: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
 
-    def add(self, scan: Scan, cases: Sequence[Case], params: Mapping[str, ExtractionParams]) -> None:
+    def add(
+        self,
+        scan: Scan,
+        cases: Sequence[Case],
+        params: Mapping[str, ExtractionParams],
+        references: tuple[Case, ...] = (),
+    ) -> None:
         """Plan the vertebrae of one scan."""
         try:
             steps = steps_for(scan, params)
         except RadiomicsVertError as error:
             self.known |= {(case.case_id, ""): Outcome(problem=error.problems[0]) for case in cases}
             return
-        parts = [(case, self._missing(case, steps)) for case in cases]
+        work = Work(scan, (), params[scan.sequence].preprocessing, references)
+        reference = work.reference_digest
+        parts = [(case, self._missing(case, steps, reference)) for case in cases]
         needed = tuple((case, missing) for case, missing in parts if missing)
         if needed:
-            self.works.append(Work(scan, needed))
+            self.works.append(replace(work, parts=needed))
 
-    def _missing(self, case: Case, steps: Sequence[Step]) -> tuple[Step, ...]:
+    def _missing(self, case: Case, steps: Sequence[Step], reference: str) -> tuple[Step, ...]:
         """Load what the cache has, and return the rest; say why the rest is needed."""
         causes: dict[str, list[Step]] = {}
         for step in steps:
-            ingredients = Ingredients.of(case, step, self.engine)
+            ingredients = Ingredients.of(case, step, self.engine, reference)
             outcome = self.store.load(ingredients) if self.store else None
             if outcome is not None:
                 self.known[case.case_id, step.name] = outcome
@@ -89,14 +108,16 @@ def extract(
     cohort: Cohort,
     params: ExtractionParams | Mapping[str, ExtractionParams],
     *,
+    references: References | None = None,
     n_jobs: int = 1,
     cache: Path | None = None,
     progress: parallel.Progress | None = None,
 ) -> FeatureTable:
     """Compute the features of every vertebra of a cohort.
 
-    The values are those of pyradiomics on the whole image (relative difference below 1e-8). Rows,
-    columns and bytes of the table do not depend on `n_jobs` or on the cache.
+    Each scan is preprocessed once as its parameters say (:class:`Preprocessing`); on the resulting image the
+    values are those of pyradiomics (relative difference below 1e-8). Rows, columns and bytes of the table do
+    not depend on `n_jobs`, on the cache, or on the order in which a file stores its voxels.
 
     Parameters
     ----------
@@ -105,6 +126,10 @@ def extract(
     params : ExtractionParams or mapping of str to ExtractionParams
         One for all scans, or one per sequence (`{"CT": ..., "T1": ...}`). Cases of a sequence without
         parameters become failures (RV114).
+    references : mapping of str to tuple of Case, optional
+        Reference vertebrae by scan id, for parameters with `intensity: reference`. By default
+        :func:`radiomics_vert.cohort.reference_cases` of `cohort`; give that of the whole cohort where
+        `cohort` is a part of it.
     n_jobs : int, default 1
         Workers; -1 takes all cores. Each worker uses one core.
     cache : Path, optional
@@ -121,7 +146,8 @@ def extract(
     Notes
     -----
     Failures: RV301 too small, RV302 constant, RV308 empty after resegmentation, RV303 the scan does
-    not suit the parameters, RV304 pyradiomics failed, RV114 no parameters, RV2xx unreadable files.
+    not suit the parameters, RV304 pyradiomics failed, RV311 no reference tissue, RV312 too much hardware,
+    RV313 no bias field, RV114 no parameters, RV2xx unreadable files.
     A single feature without a finite value does not fail its case: it is NaN, and the case's
     diagnostics say so (RV309).
     """
@@ -129,9 +155,10 @@ def extract(
     chosen = params_by_sequence(cohort, params)
     engine = engine_version()
     plan = Plan(Cache(cache) if cache is not None else None, engine)
-    for _, group in groupby(cohort.cases, key=lambda case: case.scan.scan_id):
+    known = reference_cases(cohort) if references is None else references
+    for scan_id, group in groupby(cohort.cases, key=lambda case: case.scan.scan_id):
         cases = tuple(group)
-        plan.add(cases[0].scan, cases, chosen)
+        plan.add(cases[0].scan, cases, chosen, known.get(scan_id, ()))
     run = partial(_run, store=plan.store, engine=engine)
     works = _split(plan.works, parallel.resolve_workers(n_jobs))
     found = chain.from_iterable(parallel.run(run, works, n_jobs=n_jobs, progress=progress))
@@ -156,13 +183,14 @@ def params_by_sequence(
 
 
 def steps_for(scan: Scan, params: Mapping[str, ExtractionParams]) -> tuple[Step, ...]:
-    """Return the steps with the scan's slice axis; only the header of the image is read."""
+    """Return the steps with the scan's slice axis, as it is after re-orientation; reads the header only."""
     if scan.sequence not in params:
         raise ImageError(_no_params(scan, params))
     steps = params[scan.sequence].steps()
     if not any(step.settings["force2D"] for step in steps):
         return steps
-    spacing = read_geometry(scan.image).spacing
+    geometry = read_geometry(scan.image)
+    spacing = orientation_of(geometry, params[scan.sequence].preprocessing).spacing(geometry.spacing)
     return tuple(fit_to_scan(step, spacing, scan.scan_id) for step in steps)
 
 
@@ -184,7 +212,7 @@ def _split(works: Sequence[Work], workers: int) -> list[Work]:
     split = []
     for work in works:
         parts = (work.parts[start::shares] for start in range(shares))
-        split += [Work(work.scan, part) for part in parts if part]
+        split += [replace(work, parts=part) for part in parts if part]
     return split
 
 
@@ -194,13 +222,15 @@ def _run(work: Work, *, store: Cache | None, engine: Engine) -> list[tuple[tuple
         volumes = read_volumes(work.scan)
     except RadiomicsVertError as error:
         return [((case.case_id, ""), Outcome(problem=error.problems[0])) for case, _ in work.parts]
+    prepared = prepare(work.scan, volumes, work.preprocessing, work.references)
+    reference = work.reference_digest
     found = []
     # The last bit of a matrix product can depend on the number of threads, and so on the workers.
     with threadpool_limits(limits=1):
         for case, steps in work.parts:
-            for step, outcome in compute_steps(volumes, case.label, case.box, steps, case.case_id):
+            for step, outcome in compute_case(prepared, case, steps):
                 if store:
-                    store.store(Ingredients.of(case, step, engine), case, step, outcome)
+                    store.store(Ingredients.of(case, step, engine, reference), case, step, outcome)
                 found.append(((case.case_id, step.name), outcome))
     return found
 

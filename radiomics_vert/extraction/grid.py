@@ -45,6 +45,9 @@ class Grid(Protocol):
     def mask(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the region as booleans, shape (z, y, x), and the grid index (x, y, z) of its first voxel."""
 
+    def sample(self, voxels: sitk.Image, start: np.ndarray, stop: np.ndarray) -> np.ndarray:
+        """Return where a mask of the original grid, or of a part of it, is not 0 (nearest neighbour)."""
+
 
 @dataclass(frozen=True)
 class NativeGrid:
@@ -95,6 +98,13 @@ class NativeGrid:
         x0, x1, y0, y1, z0, z1 = self.box
         voxels = sitk.GetArrayViewFromImage(self.labels)[z0:z1, y0:y1, x0:x1]
         return voxels == self.label, np.array((x0, y0, z0))
+
+    def sample(self, voxels: sitk.Image, start: np.ndarray, stop: np.ndarray) -> np.ndarray:
+        """Return where a mask of the original grid, or of a part of it, is not 0."""
+        block = sitk.Resample(
+            voxels, self.image(start, stop), sitk.Transform(), sitk.sitkNearestNeighbor, 0.0, sitk.sitkUInt8
+        )
+        return np.asarray(sitk.GetArrayFromImage(block) != 0)
 
 
 @dataclass(frozen=True)
@@ -186,6 +196,11 @@ class ResampledGrid:
         found = sitk.GetArrayFromImage(labels) == self.label
         tight = tight_box(found)
         return found[tight], start + [axis.start for axis in tight[::-1]]
+
+    def sample(self, voxels: sitk.Image, start: np.ndarray, stop: np.ndarray) -> np.ndarray:
+        """Return where a mask of the original grid, or of a part of it, is not 0 (nearest neighbour)."""
+        block = self._resample(voxels, start, stop, sitk.sitkNearestNeighbor)
+        return np.asarray(sitk.GetArrayFromImage(block) != 0)
 
     def _resample(
         self, source: sitk.Image, start: np.ndarray, stop: np.ndarray, interpolator: int

@@ -13,7 +13,15 @@ import yaml
 
 from radiomics_vert.errors import Problem, SettingsError, raise_all
 from radiomics_vert.extraction.params_check import check
-from radiomics_vert.extraction.settings import FEATURE_CLASSES, FILTERS, IGNORED, SHARED, narrowed
+from radiomics_vert.extraction.preprocessing import Preprocessing
+from radiomics_vert.extraction.settings import (
+    FEATURE_CLASSES,
+    FILTERS,
+    IGNORED,
+    SHARED,
+    narrowed,
+    reads_image,
+)
 from radiomics_vert.storage import digest
 
 
@@ -31,17 +39,26 @@ class Step:
         Exactly the settings that this step reads, defaults written out.
     feature_classes : mapping of str to tuple of str
         Feature classes, each with its features; an empty tuple means all of the class.
+    preprocessing : mapping
+        What of the preprocessing this step's values depend on.
     """
 
     name: str
     image_type: str | None
     settings: Mapping[str, Any]
     feature_classes: Mapping[str, tuple[str, ...]]
+    preprocessing: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def reads_image(self) -> bool:
+        """Whether grey values matter to this step: False for shape, unless it is resegmented."""
+        return reads_image(self.settings, self.image_type)
 
     def content(self) -> dict[str, Any]:
         """Return all that determines the values of this step, as plain values."""
         classes = {name: list(features) for name, features in self.feature_classes.items()}
-        return {"image_type": self.image_type, "feature_classes": classes, **self.settings}
+        own = {"image_type": self.image_type, "feature_classes": classes}
+        return {**own, **self.settings, **self.preprocessing}
 
     @property
     def digest(self) -> str:
@@ -63,6 +80,8 @@ class ExtractionParams:
         pyradiomics feature classes; an empty tuple means all features of the class.
     settings : mapping
         Settings for all image types, pyradiomics' defaults written out.
+    preprocessing : Preprocessing
+        What happens to the image before.
     digest : str
         The sha256 of the canonical form; the name is no part of it.
     """
@@ -71,6 +90,7 @@ class ExtractionParams:
     image_types: Mapping[str, Mapping[str, Any]]
     feature_classes: Mapping[str, tuple[str, ...]]
     settings: Mapping[str, Any]
+    preprocessing: Preprocessing = field(default_factory=Preprocessing)
     digest: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -82,7 +102,8 @@ class ExtractionParams:
 
     def __reduce__(self) -> tuple[type[ExtractionParams], tuple[Any, ...]]:
         types = {key: dict(value) for key, value in self.image_types.items()}
-        return type(self), (self.name, types, dict(self.feature_classes), dict(self.settings))
+        classes, settings = dict(self.feature_classes), dict(self.settings)
+        return type(self), (self.name, types, classes, settings, self.preprocessing)
 
     @classmethod
     def from_mapping(cls, content: Mapping[str, Any], name: str = "parameters") -> ExtractionParams:
@@ -102,6 +123,7 @@ class ExtractionParams:
             {key: dict(own or {}) for key, own in types.items()},
             {key: tuple(features or ()) for key, features in classes.items()},
             {**SHARED, **given},
+            Preprocessing.from_mapping(content.get("preprocessing") or {}),
         )
 
     def steps(self) -> tuple[Step, ...]:
@@ -118,12 +140,22 @@ class ExtractionParams:
         """
         shape = {key: value for key, value in self.feature_classes.items() if key == "shape"}
         texture = {key: value for key, value in self.feature_classes.items() if key != "shape"}
-        found = [Step("shape", None, narrowed(self.settings, None), shape)] if shape else []
+        found = [self._step("shape", None, self.settings, shape)] if shape else []
         for image_type, own in self.image_types.items() if texture else ():
             settings = {**FILTERS[image_type], **self.settings, **own}
             for name, particular in _variants(image_type, settings):
-                found.append(Step(name, image_type, narrowed(particular, image_type), texture))
+                found.append(self._step(name, image_type, particular, texture))
         return tuple(found)
+
+    def _step(
+        self,
+        name: str,
+        image_type: str | None,
+        settings: Mapping[str, Any],
+        classes: Mapping[str, tuple[str, ...]],
+    ) -> Step:
+        before = self.preprocessing.content(reads_image(settings, image_type))
+        return Step(name, image_type, narrowed(settings, image_type), classes, before)
 
 
 def _variants(image_type: str, settings: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
@@ -133,7 +165,7 @@ def _variants(image_type: str, settings: dict[str, Any]) -> list[tuple[str, dict
 
 
 def read_params(path: str | Path) -> ExtractionParams:
-    """Read an ordinary pyradiomics parameter file (YAML).
+    """Read a pyradiomics parameter file (YAML), which may have a section `preprocessing` of its own.
 
     Parameters
     ----------
@@ -148,7 +180,7 @@ def read_params(path: str | Path) -> ExtractionParams:
     ------
     SettingsError
         RV303: the file is absent or no YAML mapping, has an unknown or unsuitable key, or a value that
-        pyradiomics' own schema refuses. All faults are reported at once.
+        :class:`Preprocessing` or pyradiomics' own schema refuses. All faults are reported at once.
     """
     path = Path(path)
     try:

@@ -14,6 +14,7 @@ import pykwalify.errors
 from radiomics import getFeatureClasses, getParameterValidationFiles
 
 from radiomics_vert.errors import Problem
+from radiomics_vert.extraction.preprocessing import faults
 from radiomics_vert.extraction.settings import (
     FEATURE_CLASSES,
     FILTER_SETTINGS,
@@ -24,7 +25,7 @@ from radiomics_vert.extraction.settings import (
     UNSUITABLE,
 )
 
-SECTIONS = ("imageType", "featureClass", "setting")
+SECTIONS = ("imageType", "featureClass", "setting", "preprocessing")
 
 
 def check(content: Mapping[str, Any], where: str) -> list[Problem]:
@@ -51,6 +52,7 @@ def check(content: Mapping[str, Any], where: str) -> list[Problem]:
         *_keys(content.get("featureClass") or {}, FEATURE_CLASSES, f"{where}, featureClass"),
         *_own_settings(content, where),
         *_features(content, where),
+        *faults(content.get("preprocessing") or {}, content.get("setting") or {}, where),
     ]
     return problems or [*_schema(content, where), *_consistency(content, where)]
 
@@ -131,8 +133,8 @@ def _schema(content: Mapping[str, Any], where: str) -> Iterator[Problem]:
 
 
 def _plain(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out what pyradiomics' schema has no word for: sections that are present but empty."""
-    return {key: value for key, value in content.items() if value}
+    """Leave out what pyradiomics' schema has no word for: empty sections and our own one."""
+    return {key: value for key, value in content.items() if value and key != "preprocessing"}
 
 
 @contextmanager

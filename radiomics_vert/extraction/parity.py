@@ -12,14 +12,14 @@ import numpy as np
 import pandas as pd
 from radiomics import featureextractor
 
-from radiomics_vert.cohort import Case, Cohort, load_vertebrae
+from radiomics_vert.cohort import Case, Cohort, reference_cases
 from radiomics_vert.extraction.engine import Volumes, compute_steps
+from radiomics_vert.extraction.extracting import References, read_volumes, steps_for
 from radiomics_vert.extraction.features import quiet
 from radiomics_vert.extraction.filters import LOG_MARGIN_SIGMAS
 from radiomics_vert.extraction.params import ExtractionParams, Step
-from radiomics_vert.extraction.plane import fit_to_scan
+from radiomics_vert.extraction.preparing import PreparedScan, prepare
 from radiomics_vert.extraction.settings import resamples
-from radiomics_vert.imaging import read_image
 
 
 def parity(
@@ -27,8 +27,13 @@ def parity(
     params: ExtractionParams | Mapping[str, ExtractionParams],
     sample: int | None = None,
     seed: int = 0,
+    references: References | None = None,
 ) -> pd.DataFrame:
     """Extract again with stock pyradiomics, and report how far its values are from ours.
+
+    Both sides get the scan after preprocessing: in the order and position, and with the intensities, that the
+    parameters ask for. Voxels that preprocessing leaves out (hardware, cement) have no counterpart in
+    pyradiomics; such cases are reported as RV315 and not compared.
 
     pyradiomics resamples `padDistance` voxels around a region, which is too few for Laplacian of
     Gaussian filters (differences up to 0.68 were seen). Where images are resampled, both sides filter
@@ -44,6 +49,8 @@ def parity(
         Number of cases to compare, drawn at random; all when absent.
     seed : int, default 0
         Of the draw.
+    references : mapping of str to tuple of Case, optional
+        As in :func:`extract`.
 
     Returns
     -------
@@ -53,16 +60,16 @@ def parity(
         values; empty otherwise).
     """
     rows = []
+    known = reference_cases(cohort) if references is None else references
     for _, group in groupby(_draw(cohort.cases, sample, seed), key=lambda case: case.scan.scan_id):
         cases = list(group)
         scan = cases[0].scan
         own = params if isinstance(params, ExtractionParams) else params.get(scan.sequence)
         if own is None:
             continue
-        volumes = Volumes(read_image(scan.image).volume, load_vertebrae(scan).volume)
-        spacing = volumes.image.GetSpacing()
-        steps = tuple(fit_to_scan(step, spacing, scan.scan_id) for step in own.steps())
-        rows += [_compare(volumes, case, steps) for case in cases]
+        prepared = prepare(scan, read_volumes(scan), own.preprocessing, known.get(scan.scan_id, ()))
+        steps = steps_for(scan, {scan.sequence: own})
+        rows += [_compare(prepared, case, steps) for case in cases]
     columns = ["case_id", "sequence", "values", "largest_relative_difference", "feature", "problem"]
     return pd.DataFrame(rows, columns=columns)
 
@@ -74,11 +81,16 @@ def _draw(cases: Sequence[Case], sample: int | None, seed: int) -> list[Case]:
     return [cases[index] for index in sorted(chosen)]
 
 
-def _compare(volumes: Volumes, case: Case, steps: Sequence[Step]) -> dict[str, Any]:
+def _compare(prepared: PreparedScan, case: Case, steps: Sequence[Step]) -> dict[str, Any]:
     ours: dict[str, float] = {}
     stock: dict[str, float] = {}
-    fitted = [_padded(step, volumes, case) for step in steps]
-    for step, outcome in compute_steps(volumes, case.label, case.box, fitted, case.case_id):
+    box = prepared.box(case)
+    measured = prepared.measured(case, box, prepared.volumes)
+    if measured.problem or measured.volumes.excluded is not None:
+        return _row(case, problem=measured.problem.code if measured.problem else "RV315")
+    volumes = measured.volumes
+    fitted = [_padded(step, volumes, box) for step in steps]
+    for step, outcome in compute_steps(volumes, case.label, box, fitted, case.case_id):
         if outcome.problem:
             return _row(case, problem=outcome.problem.code)
         ours |= outcome.values
@@ -103,7 +115,7 @@ def _row(
     }
 
 
-def _padded(step: Step, volumes: Volumes, case: Case) -> Step:
+def _padded(step: Step, volumes: Volumes, box: tuple[int, ...]) -> Step:
     """Widen what pyradiomics resamples, for the filters whose values depend on it."""
     settings = step.settings
     if step.image_type not in ("LoG", "Wavelet") or not resamples(settings):
@@ -114,14 +126,14 @@ def _padded(step: Step, volumes: Volumes, case: Case) -> Step:
     pad = 8
     if step.image_type == "LoG":
         pad = int(np.ceil(LOG_MARGIN_SIGMAS * settings["sigma"][0] / spacing.min()))
-    elif _near_border(volumes, case, pad * spacing):
+    elif _near_border(volumes, box, pad * spacing):
         pad = int(max(volumes.labels.GetSize()) * (old / spacing).max()) + 1  # periodic: the whole image
     return replace(step, settings={**settings, "padDistance": max(pad, settings["padDistance"])})
 
 
-def _near_border(volumes: Volumes, case: Case, distance: np.ndarray) -> bool:
+def _near_border(volumes: Volumes, box: tuple[int, ...], distance: np.ndarray) -> bool:
     size, old = np.array(volumes.labels.GetSize()), np.array(volumes.labels.GetSpacing())
-    start, stop = np.array(case.box[0::2]), np.array(case.box[1::2])
+    start, stop = np.array(box[0::2]), np.array(box[1::2])
     return bool((start * old < distance).any() or ((size - stop) * old < distance).any())
 
 

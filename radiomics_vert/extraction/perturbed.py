@@ -7,19 +7,29 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
+from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
 from radiomics_vert import parallel
-from radiomics_vert.cohort import Case, Cohort, Scan
+from radiomics_vert.cohort import Case, Cohort, Scan, reference_cases
 from radiomics_vert.errors import Problem, RadiomicsVertError, SettingsError
 from radiomics_vert.extraction.assemble import Outcomes, make_table
-from radiomics_vert.extraction.engine import Outcome, Volumes, compute_steps, engine_version
-from radiomics_vert.extraction.extracting import origins, params_by_sequence, read_volumes, steps_for
+from radiomics_vert.extraction.cache import Cache, Ingredients
+from radiomics_vert.extraction.engine import Outcome, engine_version
+from radiomics_vert.extraction.extracting import (
+    Engine,
+    References,
+    origins,
+    params_by_sequence,
+    read_volumes,
+    steps_for,
+)
 from radiomics_vert.extraction.params import ExtractionParams, Step
-from radiomics_vert.extraction.plane import slice_axis
+from radiomics_vert.extraction.preparing import PreparedScan, compute_case, prepare, reference_digest
 from radiomics_vert.extraction.table import FeatureTable
 from radiomics_vert.imaging import DEFAULT_PERTURBATIONS, LabelMap, Perturbation, label_regions, perturb
+from radiomics_vert.imaging.preprocessing import slice_axis
 from radiomics_vert.provenance import Provenance, run_facts
 
 RATER_SEPARATOR = ":"
@@ -33,15 +43,52 @@ class Work:
     scan: Scan
     cases: tuple[Case, ...]
     perturbations: tuple[Perturbation, ...]
+    references: tuple[Case, ...]
+
+
+@dataclass(frozen=True)
+class Steps:
+    """How the vertebrae of one scan are computed.
+
+    Parameters
+    ----------
+    steps : tuple of Step
+        With the slice axis filled in.
+    store : Cache or None
+        Where outcomes are kept.
+    engine : mapping
+        Part of every cache key.
+    reference : str
+        Digest of the reference regions.
+    """
+
+    steps: tuple[Step, ...]
+    store: Cache | None
+    engine: Engine
+    reference: str
+
+    def compute(self, prepared: PreparedScan, case: Case, labels: LabelMap) -> dict[str, Outcome]:
+        """Return the outcome of each step for one changed outline, from the cache where it is there."""
+        keys = {step.name: Ingredients.of(case, step, self.engine, self.reference) for step in self.steps}
+        known = {name: self.store.load(key) for name, key in keys.items()} if self.store else {}
+        found = {name: outcome for name, outcome in known.items() if outcome is not None}
+        missing = [step for step in self.steps if step.name not in found]
+        for step, outcome in compute_case(prepared, case, missing, labels.volume):
+            if self.store:
+                self.store.store(keys[step.name], case, step, outcome)
+            found[step.name] = outcome
+        return found
 
 
 def perturbed_features(
     cohort: Cohort,
     params: ExtractionParams | Mapping[str, ExtractionParams],
     *,
+    references: References | None = None,
     perturbations: Sequence[str] = DEFAULT_PERTURBATIONS,
     n_jobs: int = 1,
     seed: int = 0,
+    cache: Path | None = None,
     progress: parallel.Progress | None = None,
 ) -> FeatureTable:
     """Compute the features of every vertebra on perturbed masks.
@@ -55,12 +102,17 @@ def perturbed_features(
         What :func:`radiomics_vert.read_cohort` returned.
     params : ExtractionParams or mapping of str to ExtractionParams
         As in :func:`extract`.
+    references : mapping of str to tuple of Case, optional
+        As in :func:`extract`. Their outlines are not perturbed: only the measured outline changes, not what
+        intensities are compared with.
     perturbations : sequence of str
         Names as :meth:`Perturbation.parse` reads them; `original` is the mask as it is.
     n_jobs : int, default 1
         Workers; the table does not depend on it.
     seed : int, default 0
         Of random contours. Each case has its own stream, fixed by seed, perturbation and case id.
+    cache : Path, optional
+        Folder of results by content, as in :func:`extract`.
     progress : callable, optional
         Called with (done, total) after each piece of work.
 
@@ -81,8 +133,10 @@ def perturbed_features(
     _require_different(perturbations)
     used = params_by_sequence(cohort, params)
     by_scan = _by_scan(cohort)
-    works = _works(by_scan, chosen, parallel.resolve_workers(n_jobs))
-    run = partial(_run, params=used, seed=seed)
+    known = reference_cases(cohort) if references is None else references
+    works = _works(by_scan, chosen, known, parallel.resolve_workers(n_jobs))
+    store = Cache(cache) if cache is not None else None
+    run = partial(_run, params=used, seed=seed, store=store)
     found = parallel.run(run, works, n_jobs=n_jobs, progress=progress)
     perturbed = {case.case_id: case for cases, _ in found for case in cases}
     outcomes = {key: outcome for _, part in found for key, outcome in part.items()}
@@ -121,42 +175,51 @@ def _by_scan(cohort: Cohort) -> list[tuple[Case, ...]]:
 
 
 def _works(
-    by_scan: Sequence[tuple[Case, ...]], perturbations: Sequence[Perturbation], workers: int
+    by_scan: Sequence[tuple[Case, ...]],
+    perturbations: Sequence[Perturbation],
+    references: References,
+    workers: int,
 ) -> list[Work]:
     """Share out the perturbations of a scan when there are fewer scans than workers."""
     shares = -(-workers // max(1, len(by_scan)))
     parts = [part for start in range(shares) if (part := tuple(perturbations[start::shares]))]
-    return [Work(cases[0].scan, cases, part) for cases in by_scan for part in parts]
+    known = [(cases[0].scan, cases, references.get(cases[0].scan.scan_id, ())) for cases in by_scan]
+    return [Work(scan, cases, part, own) for scan, cases, own in known for part in parts]
 
 
-def _run(work: Work, *, params: Mapping[str, ExtractionParams], seed: int) -> tuple[list[Case], Outcomes]:
+def _run(
+    work: Work, *, params: Mapping[str, ExtractionParams], seed: int, store: Cache | None
+) -> tuple[list[Case], Outcomes]:
     """Compute one scan; runs in a worker."""
     try:
-        steps, volumes = steps_for(work.scan, params), read_volumes(work.scan)
+        fitted, volumes = steps_for(work.scan, params), read_volumes(work.scan)
     except RadiomicsVertError as error:
         cases = [_renamed(case, one) for one in work.perturbations for case in work.cases]
         return cases, {(case.case_id, ""): Outcome(problem=error.problems[0]) for case in cases}
+    preprocessing = params[work.scan.sequence].preprocessing
+    prepared = prepare(work.scan, volumes, preprocessing, work.references)
+    reference = reference_digest(work.scan, preprocessing, work.references)
+    steps = Steps(fitted, store, engine_version(), reference)
     found: list[Case] = []
     outcomes: Outcomes = {}
     # The last bit of a matrix product can depend on the number of threads, and so on the workers.
     with threadpool_limits(limits=1):
         for one in work.perturbations:
-            cases, part = _perturbed(work, one, volumes, steps, seed)
+            cases, part = _perturbed(work, one, prepared, steps, seed)
             found += cases
             outcomes |= part
     return found, outcomes
 
 
 def _perturbed(
-    work: Work, one: Perturbation, volumes: Volumes, steps: Sequence[Step], seed: int
+    work: Work, one: Perturbation, prepared: PreparedScan, steps: Steps, seed: int
 ) -> tuple[list[Case], Outcomes]:
     """Perturb the masks of one scan in one way, and compute its vertebrae."""
     labels = {case.label: case.case_id for case in work.cases}
-    axis = slice_axis(volumes.image.GetSpacing())
-    changed = perturb(LabelMap(volumes.labels), one, labels, axis=axis, seed=seed)
-    regions = label_regions(changed, labels.keys())
-    # The image's normalisation does not depend on the mask, so the perturbations share it.
-    measured = Volumes(volumes.image, changed.volume, volumes.normalised)
+    before = LabelMap(prepared.volumes.labels)
+    changed = perturb(before, one, labels, axis=slice_axis(before.geometry.spacing), seed=seed)
+    # Regions as a reader of the changed mask would find them: in voxels of the file.
+    regions = label_regions(LabelMap(prepared.as_in_file(changed.volume)), labels.keys())
     cases: list[Case] = []
     outcomes: Outcomes = {}
     for original in work.cases:
@@ -168,8 +231,8 @@ def _perturbed(
         facts = {name: value for name, value in vars(region).items() if name not in ("label", "digest")}
         case = replace(case, mask_digest=region.digest, **facts)
         cases.append(case)
-        for step, outcome in compute_steps(measured, case.label, case.box, steps, case.case_id):
-            outcomes[case.case_id, step.name] = outcome
+        for name, outcome in steps.compute(prepared, case, changed).items():
+            outcomes[case.case_id, name] = outcome
     return cases, outcomes
 
 

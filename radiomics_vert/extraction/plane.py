@@ -1,4 +1,4 @@
-"""The slice axis of a scan: found in its geometry, never assumed."""
+"""Parameters for slices: the slice axis of each scan is filled in."""
 
 from __future__ import annotations
 
@@ -6,24 +6,7 @@ from dataclasses import replace
 
 from radiomics_vert.errors import ExtractionError, Problem
 from radiomics_vert.extraction.params import Step
-
-# Slices are told from pixels by being this much further apart than the wider pixel side [our own
-# default]: thick-slice protocols have ratios of 3 to 6, isotropic ones differ by rounding only.
-DISTINCT = 1.1
-AXES = ("x", "y", "z")
-
-
-def slice_axis(spacing: tuple[float, ...]) -> int | None:
-    """Return the axis with the largest spacing: 0, 1, 2 for x, y, z; None when no axis stands out.
-
-    Examples
-    --------
-    >>> slice_axis((4.4, 0.6, 0.6)), slice_axis((1.0, 1.0, 1.0))
-    (0, None)
-    """
-    widest = max(range(3), key=lambda axis: spacing[axis])
-    second = max(value for axis, value in enumerate(spacing) if axis != widest)
-    return widest if spacing[widest] >= DISTINCT * second else None
+from radiomics_vert.imaging.preprocessing import DISTINCT, slice_axis
 
 
 def fit_to_scan(step: Step, spacing: tuple[float, ...], where: str) -> Step:
@@ -59,7 +42,7 @@ def fit_to_scan(step: Step, spacing: tuple[float, ...], where: str) -> Step:
                 f"spacing {', '.join(f'{value:.4g}' for value in spacing)} mm",
                 where,
                 "use parameters without force2D for isotropic scans, or name the slice axis with "
-                "force2Ddimension (0: z, 1: y, 2: x)",
+                "force2Ddimension (0: z, axial slices; 1: y, coronal; 2: x, sagittal)",
             )
         )
     settings["force2Ddimension"] = 2 - axis  # pyradiomics counts z, y, x

@@ -19,6 +19,7 @@ PREPARATION: dict[str, Any] = {
     "resegmentMode": "absolute",
     "resegmentShape": False,
 }
+_RESEGMENTATION = frozenset({"resegmentRange", "resegmentMode", "resegmentShape"})
 PLANE: dict[str, Any] = {"force2D": False, "force2Ddimension": None}
 TEXTURE: dict[str, Any] = {
     "binWidth": 25,
@@ -68,6 +69,12 @@ def resamples(settings: Mapping[str, Any]) -> bool:
     return None not in wanted
 
 
+def reads_image(settings: Mapping[str, Any], image_type: str | None) -> bool:
+    """Tell whether grey values matter: not to shape, unless it is measured on the resegmented mask."""
+    resegmented = settings.get("resegmentShape") and settings.get("resegmentRange") is not None
+    return image_type is not None or bool(resegmented)
+
+
 def narrowed(settings: Mapping[str, Any], image_type: str | None) -> dict[str, Any]:
     """Return only the settings that a computation reads, so that others cannot make its result stale.
 
@@ -81,8 +88,11 @@ def narrowed(settings: Mapping[str, Any], image_type: str | None) -> dict[str, A
     kept = dict.fromkeys(PREPARATION) | dict.fromkeys(PLANE)
     if image_type is not None:
         kept |= dict.fromkeys(TEXTURE) | dict.fromkeys(FILTERS[image_type])
-    for unread in _unread(settings):
-        kept.pop(unread, None)
+    unread = _unread(settings)
+    if not reads_image(settings, image_type):
+        unread |= {"normalize", "normalizeScale", "removeOutliers", *_RESEGMENTATION}
+    for name in unread:
+        kept.pop(name, None)
     return {key: settings[key] for key in kept}
 
 
@@ -94,7 +104,7 @@ def _unread(settings: Mapping[str, Any]) -> set[str]:
     if not resamples(settings):
         unread |= {"resampledPixelSpacing", "interpolator", "padDistance"}
     if settings["resegmentRange"] is None:
-        unread |= {"resegmentMode", "resegmentShape"}
+        unread |= _RESEGMENTATION - {"resegmentRange"}
     if not settings["force2D"]:
         unread.add("force2Ddimension")
     unread.add("binCount" if settings["binCount"] is None else "binWidth")

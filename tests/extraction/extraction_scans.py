@@ -67,6 +67,16 @@ def write_scan(
     return paths[0], paths[1]
 
 
+def in_patient_order(path: Path) -> Path:
+    """Write the file again with axes to the left, back and head and without position; ITK does the turning."""
+    turned = sitk.DICOMOrient(sitk.ReadImage(str(path)), "LPS")
+    turned.SetOrigin((0.0, 0.0, 0.0))
+    turned.SetDirection((1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0))
+    target = path.with_name(f"{path.stem}_lps.nrrd")
+    sitk.WriteImage(turned, str(target))
+    return target
+
+
 def stock(image: Path, mask: Path, label: int, content: dict[str, Any], **settings: Any) -> dict[str, float]:
     """Return what stock pyradiomics computes from the files."""
     whole = {

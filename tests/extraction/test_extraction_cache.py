@@ -140,7 +140,7 @@ def test_interrupted_run_goes_on(
     make_cohort: MakeCohort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cohort, cache = _cohort(make_cohort), tmp_path / "cache"
-    module = "radiomics_vert.extraction.extracting.compute_steps"
+    module = "radiomics_vert.extraction.preparing.compute_steps"
 
     def stops_at_third(volumes: Any, label: int, box: Any, steps: Any, where: str) -> Any:
         if where == "b_CT_L1":
