@@ -41,6 +41,7 @@ from radiomics_vert.modeling.selection import (
     StabilitySelector,
     UnivariateSelector,
 )
+from radiomics_vert.modeling.shapley import require_package, shapley_values
 from radiomics_vert.modeling.spec import ValidationSpec
 from radiomics_vert.modeling.splits import grouped_folds, require_grouped_split, site_folds
 from radiomics_vert.modeling.subgroup_auc import subgroups
@@ -93,7 +94,9 @@ __all__ = [
     "recalibration",
     "repeated_measurements",
     "require_grouped_split",
+    "require_package",
     "save_bundle",
+    "shapley_values",
     "site_folds",
     "subgroups",
     "validate_baselines",

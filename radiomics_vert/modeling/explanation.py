@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -18,14 +18,14 @@ from threadpoolctl import threadpool_limits
 
 from radiomics_vert import parallel
 from radiomics_vert.dataset.nouns import Dataset
-from radiomics_vert.errors import AnalysisError, Problem
 from radiomics_vert.modeling.assessment import Study
 from radiomics_vert.modeling.bootstrap import auc_of
 from radiomics_vert.modeling.comparison import corrected_resampled_t
 from radiomics_vert.modeling.folds import FoldTask, Plan
-from radiomics_vert.modeling.models import GridPoint, ModelSpec, build_pipeline, pipeline_parameters
+from radiomics_vert.modeling.models import GridPoint, ModelSpec
+from radiomics_vert.modeling.refits import own_rows, refit_fold, validated_folds
 from radiomics_vert.modeling.repeats import Repeats
-from radiomics_vert.modeling.rows import fit_pipeline, predict_pipeline
+from radiomics_vert.modeling.rows import predict_pipeline
 from radiomics_vert.modeling.spec import ValidationSpec
 from radiomics_vert.results import Result
 from radiomics_vert.roc import clustered_auc_screen
@@ -74,7 +74,7 @@ def explain(
     n_jobs: int = 1,
     progress: parallel.Progress | None = None,
 ) -> Result:
-    """Say what a validated model looks at. SHAP values are not computed.
+    """Say what a validated model looks at, over all vertebrae; for single ones see `shapley_values`.
 
     Parameters
     ----------
@@ -126,11 +126,10 @@ def explain(
     """
     study = Study(dataset, model, validation, features, with_covariates, repeats)
     plan, tasks = study.design()
-    own = {name: _own(result, name, feature_set, plan.model.name) for name in ("folds", "selection")}
-    _require_same_folds(plan, tasks, _own(result, "predictions", feature_set, plan.model.name))
-    points = _chosen_points(plan, own["folds"])
+    name = plan.model.name
+    own = {table: own_rows(result, table, feature_set, name) for table in ("folds", "selection")}
+    items = validated_folds(plan, tasks, result, feature_set)
     moves = Moves(n_permutations, together, seed)
-    items = [(task, points[task.repeat, task.fold]) for task in tasks]
     found = parallel.run(partial(_fold_moves, plan, moves), items, n_jobs=n_jobs, progress=progress)
     test_share = float((own["folds"]["n_test"] / own["folds"]["n_train"]).mean())
     coefficients = own["selection"].drop(columns=["feature_set", "model"]).reset_index(drop=True)
@@ -145,7 +144,6 @@ def explain(
         together=together,
         seed=seed,
         confidence=confidence,
-        shap="not computed",
     )
     return Result("explanation", tables, spec, study.provenance())
 
@@ -184,10 +182,7 @@ def _fold_moves(plan: Plan, moves: Moves, item: tuple[FoldTask, GridPoint]) -> l
     if y.min() == y.max():
         return None
     with threadpool_limits(limits=1), config_context(assume_finite=True):
-        pipeline = build_pipeline(plan.model, plan.n_covariates)
-        pipeline.set_params(**pipeline_parameters(plan.model, point))
-        rows = plan.rows.take(task.train)
-        fitted = fit_pipeline(pipeline, plan.X[task.train], plan.y[task.train], rows)
+        fitted = refit_fold(plan, task, point)
         used = _used_columns(fitted, plan.columns)
         base = auc_of(y, predict_pipeline(fitted, plan.X[task.test], plan.rows.take(task.test)))
         groups = groups_of_features(plan.X[np.ix_(task.train, used)], moves.together)
@@ -282,45 +277,3 @@ def _agreement(auc: float, frequency: float, coefficient: float) -> str:
     if np.isnan(auc):
         return "not measurable alone"
     return "same direction" if (auc - 0.5) * coefficient >= 0 else "opposite direction"
-
-
-def _own(result: Result, table: str, feature_set: str, model: str) -> pd.DataFrame:
-    frame = result.frame(table)
-    own = frame[(frame["feature_set"] == feature_set) & (frame["model"] == model)]
-    if own.empty:
-        known = frame[["feature_set", "model"]].drop_duplicates().agg(", ".join, axis=1)
-        raise AnalysisError(_other_validation(f"{feature_set}, {model}", "; ".join(known)))
-    return own
-
-
-def _chosen_points(plan: Plan, folds: pd.DataFrame) -> dict[tuple[int, int], GridPoint]:
-    """Return the grid point of each fold, looked up in the grid because a table on disk has no types."""
-    points = plan.model.points(n_features=plan.X.shape[1] - plan.n_covariates)
-    chosen: dict[tuple[int, int], GridPoint] = {}
-    for row in folds.to_dict("records"):
-        agreeing = [point for point in points if all(_same(row.get(k), v) for k, v in point.items())]
-        if not agreeing:
-            raise AnalysisError(_other_validation("hyper-parameters of the grid", "others in the folds"))
-        chosen[int(row["repeat"]), int(row["fold"])] = agreeing[0]
-    return chosen
-
-
-def _same(found: Any, wanted: Any) -> bool:
-    if isinstance(wanted, int | float) and isinstance(found, int | float):
-        return abs(found - wanted) <= 1e-9 * max(1.0, abs(wanted))
-    return str(found) == str(wanted)
-
-
-def _require_same_folds(plan: Plan, tasks: Sequence[FoldTask], predictions: pd.DataFrame) -> None:
-    validated = {key: set(rows["unit"]) for key, rows in predictions.groupby(["repeat", "fold"])}
-    now = {(task.repeat, task.fold): {plan.units[row] for row in task.test} for task in tasks}
-    if validated != now:
-        raise AnalysisError(
-            _other_validation("the folds of this dataset, model and validation", "other test vertebrae")
-        )
-
-
-def _other_validation(expected: str, found: str) -> Problem:
-    return Problem(
-        "RV503", expected, found, "validation to explain", "pass the arguments that made the validation"
-    )

@@ -37,6 +37,7 @@ def model_stage(
     assessment = Assessment(
         baselines=asked.baselines,
         explanation=asked.explanation,
+        shapley=asked.shapley,
         probes=asked.probes,
         optimism_samples=asked.optimism_samples,
         permutations=asked.permutations,

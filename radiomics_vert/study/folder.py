@@ -167,14 +167,14 @@ def load_study(path: str | Path, output: Path | None = None) -> Study:
 
 
 # What each stage writes. A stage that runs again first removes what it wrote, and what rests on it.
-MEASURED = ("cohort", "checks_extraction", "extraction", "reliability")
+MEASURED = ("cohort", "checks_extraction", "quality", "extraction", "reliability")
 ANALYSED = (
     *("study", "flow", "checks_dataset", "table_one", "association", "values"),
     *("adjusted", "confounding", "sample_size_check", "provenance"),
 )
 MODELLED = (
     *("validation", "checks_validation", "comparison", "subgroups", "negative_control", "explanation"),
-    *("leakage_probe", "optimism", "permutation", "external"),
+    *("shapley", "leakage_probe", "optimism", "permutation", "external"),
 )
 KINDS = (*MEASURED, *ANALYSED, *MODELLED)
 

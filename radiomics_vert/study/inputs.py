@@ -14,7 +14,7 @@ from radiomics_vert.dataset import DERIVED_COVARIATES, Dataset, preview
 from radiomics_vert.errors import CohortError, DatasetError, Problem, RadiomicsVertError
 from radiomics_vert.extraction import ExtractionParams, builtin_params, read_params
 from radiomics_vert.imaging import Perturbation
-from radiomics_vert.modeling import MIN_REPEATED
+from radiomics_vert.modeling import MIN_REPEATED, require_package
 from radiomics_vert.phrases import count, vertebrae
 from radiomics_vert.study.analysis import Watch
 from radiomics_vert.study.folder import Study
@@ -80,6 +80,11 @@ class Inputs:
             told = "no vertebra without a clinical row of its own, so there is no reference vertebra"
             found.append(Finding("RV408", "error", told, "leave assessment.negative_control out"))
         found += self._unusable_repeats(settings)
+        if settings.assessment.shapley:
+            try:
+                require_package(settings.validation.models[0])
+            except RadiomicsVertError as error:
+                found += [_finding(problem) for problem in error.problems]
         by_site = settings.validation.harmonise == "combat", settings.validation.scheme != "repeated_kfold"
         if any(by_site) and len({scan.site for scan in self.cohort.scans} - {""}) < 2:
             told = "fewer than two sites in the image table, but the validation works by site"

@@ -22,6 +22,7 @@ from radiomics_vert.modeling import (
     negative_control,
     optimism,
     permutation_test,
+    shapley_values,
     subgroups,
     validate_baselines,
 )
@@ -37,8 +38,9 @@ class Assessment:
 
     Parameters
     ----------
-    baselines, explanation : bool
-        Simple rules that a model must beat; what the first model looks at.
+    baselines, explanation, shapley : bool
+        Simple rules that a model must beat; what the first model looks at, over all vertebrae and in
+        each single one.
     probes, optimism_samples, permutations : int
         Runs of the leakage probe, bootstrap samples, permutations.
     subgroups : tuple of str
@@ -49,6 +51,7 @@ class Assessment:
 
     baselines: bool = True
     explanation: bool = True
+    shapley: bool = False
     probes: int = 3
     optimism_samples: int = 0
     permutations: int = 0
@@ -156,11 +159,13 @@ class ModelStage:
         asked, model, single = self.assessment, self.models[0], self._single()
         level = self.validation.confidence
         explained = partial(explain, self.dataset, model, self.validation, validated, confidence=level)
+        shared = partial(shapley_values, self.dataset, model, self.validation, validated, confidence=level)
         probed = partial(leakage_probe, self.dataset, model, single, n_probes=asked.probes)
         drawn = partial(optimism, self.dataset, model, single, n_boot=asked.optimism_samples)
         permuted = partial(permutation_test, self.dataset, model, single, n_permutations=asked.permutations)
         runs = (
             (asked.explanation, explained, "explaining the model"),
+            (asked.shapley, shared, "explaining single vertebrae"),
             (asked.probes, probed, "probing for leakage"),
             (asked.optimism_samples, drawn, "estimating optimism"),
             (asked.permutations, permuted, "permuting labels"),

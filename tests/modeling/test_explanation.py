@@ -51,7 +51,7 @@ def test_tables(study, explained):
     assert explained.frame("univariate").columns.tolist() == [
         "feature", "auc", "ci_low", "ci_high", "frequency", "mean_coefficient", "agreement",
     ]  # fmt: skip
-    assert explained.spec["shap"] == "not computed"
+    assert explained.spec["together"] == 0.7
 
 
 def test_correlated_features_move_together(explained):

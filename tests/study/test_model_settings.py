@@ -40,6 +40,14 @@ def _stage(run, dataset=None, **validation):
     return model_stage(asked, dataset or run.dataset(), None, 1, run.watch)
 
 
+def test_single_vertebrae_are_explained_when_asked(extracted):
+    stage = _stage(extracted)
+    asked = replace(stage, assessment=replace(stage.assessment, shapley=True))
+    assert "shapley" not in {result.kind for result in stage.results()}
+    found = {result.kind: result for result in asked.results()}["shapley"]
+    assert set(found.frame("vertebrae")["unit"]) == set(asked.dataset.X.index)
+
+
 def _texture(stage):
     """Predictions of the texture model."""
     table = stage.results()[0].frame("predictions")
@@ -107,6 +115,16 @@ def test_too_few_vertebrae_measured_again_are_an_error_of_check(small_study):
     (finding,) = [one for one in findings if one.severity == "error"]
     assert finding.code == "RV503"
     assert "of 6 vertebrae" in finding.explanation
+
+
+def test_shapley_values_without_their_package_are_an_error_of_check(small_study, monkeypatch):
+    monkeypatch.setattr("radiomics_vert.modeling.shapley.find_spec", lambda name: None)
+    with (small_study / "study.yaml").open("a") as stream:
+        stream.write("assessment: {shapley: true}\n")
+    assert not [one for one in Run(load_study(small_study)).check()[1] if one.code == "RV514"]
+    edit(small_study / "study.yaml", "seed: 7}", "seed: 7, models: [rbf_svm]}")
+    (finding,) = [one for one in Run(load_study(small_study)).check()[1] if one.code == "RV514"]
+    assert "pip install" in finding.remedy
 
 
 def test_refusing_new_sites_and_testing_only_them_exclude_each_other(small_study):

@@ -107,6 +107,15 @@ def _explanation(spec: Mapping[str, Any]) -> str:
     )
 
 
+def _shapley(spec: Mapping[str, Any]) -> str:
+    return (
+        f"Single predictions of the model ({model_of_spec(spec)}) were shared out among its features by "
+        f"Shapley values of the log odds ({spec.get('explainer', 'explainer not named')}), each vertebra by "
+        "the model of an outer fold that had not seen its patient; intervals of their mean size by "
+        f"{_times(spec, 'n_boot', 'bootstrap sample')} of patients{_seed(spec)}."
+    )
+
+
 def _subgroups(spec: Mapping[str, Any]) -> str:
     by = [sentence_case(str(name)).lower() for name in spec.get("by", ())]
     least = f" with at least {number(spec['minimum'])} vertebrae of each class" if "minimum" in spec else ""
@@ -192,6 +201,7 @@ _WRITERS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "comparison": _comparison,
     "optimism": _optimism,
     "explanation": _explanation,
+    "shapley": _shapley,
     "subgroups": _subgroups,
     "external": _external,
     "leakage_probe": _leakage,
