@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from radiomics_vert.cli import (  # noqa: F401 - each adds its commands to the app
+    checking,
     manifest,
     studies,
     tables,

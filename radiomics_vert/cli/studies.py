@@ -1,4 +1,4 @@
-"""Commands that work on a study: init, check, extract, run, demo, report."""
+"""Commands that work on a study: init, extract, run, demo, report."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from radiomics_vert.checks import Finding, findings_result, worst
 from radiomics_vert.cli.common import (
     DISCLAIMER,
     GOOD,
@@ -45,16 +44,6 @@ def init(folder: Annotated[Path, typer.Argument(help="Folder to make.", show_def
     for path in write_templates(folder):
         out.print(f"wrote {path}", markup=False)
     out.print(f"Fill them in, then: radiomics-vert check {folder / 'study.yaml'}", markup=False)
-
-
-@app.command()
-def check(study: StudyFile, workers: Workers = None, quiet: Quiet = False) -> None:
-    """Tell everything that is wrong with a study, before any long work."""
-    with running(study, None, workers, quiet) as run:
-        summary, findings = run.check()
-    out.print(summary, markup=False)
-    _print_findings(findings)
-    raise typer.Exit(PROBLEMS if worst(findings) == "error" else GOOD)
 
 
 @app.command()
@@ -121,15 +110,6 @@ def demo(
     with running(study.folder, output, workers, quiet) as at_work:
         path = at_work.run()
     raise typer.Exit(_close(at_work, path))
-
-
-def _print_findings(findings: list[Finding]) -> None:
-    for row in findings_result(findings).frame().to_dict("records"):
-        concerned = f" [{row['n_cases']}: {row['cases'][:100]}]" if row["n_cases"] else ""
-        out.print(f"{row['severity']:8}{row['code']} {row['title']}{concerned}", markup=False)
-        out.print(f"  found:   {row['explanation']}\n  remedy:  {row['remedy']}", markup=False)
-    counts = {s: sum(f.severity == s for f in findings) for s in ("error", "warning", "note")}
-    out.print(tally(counts), markup=False)
 
 
 def _close(at_work: Run, path: Path) -> int:

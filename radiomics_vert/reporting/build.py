@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from radiomics_vert.checks import Finding, findings_result
 from radiomics_vert.reporting.inputs import KINDS, Inputs
 from radiomics_vert.reporting.nouns import Report, Section
+from radiomics_vert.reporting.quality import section as quality
 from radiomics_vert.reporting.sections import (
     adjusted,
     association,
@@ -63,6 +64,7 @@ def build_report(results: Sequence[Result | Sequence[Finding]]) -> Report:
         summary.section(inputs, summary.summary_sentences(known)),
         cohort.section(inputs),
         table_one.section(inputs),
+        quality.section(inputs),
         extraction.section(inputs),
         reliability.section(inputs),
         association.section(inputs),

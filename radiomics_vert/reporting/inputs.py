@@ -12,7 +12,7 @@ from radiomics_vert.reporting.wording import is_absent
 from radiomics_vert.results import Result
 
 KINDS = (
-    *("study", "flow", "checks", "extraction", "table_one", "association", "validation", "values"),
+    *("study", "flow", "checks", "quality", "extraction", "table_one", "association", "validation", "values"),
     *("reliability", "adjusted", "confounding", "sample_size_check", "comparison", "optimism"),
     *("permutation", "leakage_probe", "negative_control", "subgroups", "explanation", "external"),
     "provenance",

@@ -24,6 +24,7 @@ from radiomics_vert.study.choices import model_stage
 from radiomics_vert.study.deployment import MODEL, write_bundle
 from radiomics_vert.study.folder import ANALYSED, KINDS, MODELLED, Study, load_results
 from radiomics_vert.study.inputs import Inputs, read_inputs, remeasured
+from radiomics_vert.study.quality import Quality, control_quality
 from radiomics_vert.study.records import (
     acquisition_info,
     cohort_result,
@@ -35,6 +36,25 @@ from radiomics_vert.study.records import (
 )
 
 log = logging.getLogger("radiomics_vert.study")
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a check found.
+
+    Parameters
+    ----------
+    summary : str
+        What was understood.
+    findings : list of Finding
+        On settings, tables, images and masks.
+    quality : Quality
+        Measures of every vertebra, and a verdict for every scan.
+    """
+
+    summary: str
+    findings: list[Finding]
+    quality: Quality
 
 
 @dataclass
@@ -61,15 +81,21 @@ class Run:
         """Number of parallel workers, as scikit-learn counts them."""
         return self.study.settings.execution.workers if self.workers is None else self.workers
 
-    def check(self) -> tuple[str, list[Finding]]:
-        """Return what was understood, and everything that can be said before features are computed.
+    def check(self, *, pages: bool = True) -> Checked:
+        """Say what was understood, and everything that can be said before features are computed.
 
         Faults of the settings, parameter files and tables are raised together, as one error.
+
+        Parameters
+        ----------
+        pages : bool, default True
+            Write the pages of quality control into the output folder.
         """
         inputs = self._inputs()
         settings = self.study.settings
         found = inputs.findings(settings.validation.outer_folds) + inputs.unusable_settings(settings)
-        return inputs.summary(), found
+        quality = self._quality(inputs, pages=pages)
+        return Checked(inputs.summary(), [*found, *quality.findings], quality)
 
     def extract(self) -> FeatureTable:
         """Measure the cohort; write the feature table and what was found on the way."""
@@ -79,15 +105,17 @@ class Run:
         measured, parameters = inputs.measured, inputs.parameters
         findings = check_cohort(measured, list(parameters))
         cache = study.folder / study.settings.execution.cache
+        quality = self._quality(inputs, pages=True)
         table = extract(
             measured, parameters, n_jobs=self.n_jobs, cache=cache, progress=self.watch("extracting features")
         )
         remove_results(study.records, KINDS)
         table.save(study.features)
         findings += [finding for finding in check_features(table) if finding.severity != "error"]
-        findings += _failed_cases(table, measured)
+        findings += [*_failed_cases(table, measured), *quality.beside_extraction()]
         renamed(findings_result(findings), "checks_extraction").save(study.records)
         cohort_result(inputs.cohort, measured).save(study.records)
+        quality.result().save(study.records)
         extraction_result(table, parameters).save(study.records)
         self._perturb(inputs)
         self.facts["extraction"] = dict(table.provenance.run)
@@ -166,6 +194,18 @@ class Run:
 
     def _inputs(self) -> Inputs:
         return read_inputs(self.study, self.n_jobs, self.watch)
+
+    def _quality(self, inputs: Inputs, *, pages: bool) -> Quality:
+        return control_quality(
+            inputs.cohort,
+            inputs.measured,
+            inputs.parameters,
+            title=self.study.settings.title,
+            folder=self.study.output if pages else None,
+            synthetic=self.study.settings.synthetic,
+            n_jobs=self.n_jobs,
+            progress=self.watch("looking at every vertebra"),
+        )
 
     def _perturb(self, inputs: Inputs) -> None:
         """Measure a sample of the vertebrae again on changed masks; write features and agreement."""

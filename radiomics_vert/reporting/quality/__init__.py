@@ -3,6 +3,5 @@
 from radiomics_vert.reporting.quality.nouns import Picture, QualityPages
 from radiomics_vert.reporting.quality.pages import write_quality_pages
 from radiomics_vert.reporting.quality.pictures import draw_picture
-from radiomics_vert.reporting.quality.section import section
 
-__all__ = ["Picture", "QualityPages", "draw_picture", "section", "write_quality_pages"]
+__all__ = ["Picture", "QualityPages", "draw_picture", "write_quality_pages"]
