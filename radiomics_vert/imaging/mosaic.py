@@ -13,8 +13,8 @@ from radiomics_vert.imaging.volumes import Image, LabelMap
 
 # The usual bone window, width 1800 HU around 400 HU.
 BONE_WINDOW = (-500.0, 1300.0)
-# [O] MR has no units: the darkest and the brightest percent of the image are cut off.
-PERCENTILES = (1.0, 99.0)
+# [O] MR has no units: what is darkest and brightest around the vertebrae (fat, CSF) is cut off.
+PERCENTILES = (1.0, 97.0)
 # [O] One field of view for all vertebrae makes their pictures comparable; larger ones get more.
 FIELD_MM = 100.0
 MARGIN_MM = 12.0
@@ -50,19 +50,22 @@ class Plane:
     letters: tuple[str, str, str, str]
 
 
-def display_window(image: Image, *, hounsfield: bool) -> tuple[float, float]:
+def display_window(image: Image, labels: LabelMap, *, hounsfield: bool) -> tuple[float, float]:
     """Return the grey values that are shown as black and as white.
 
     Parameters
     ----------
-    image : Image
+    image, labels : Image, LabelMap
         The whole scan, so that all its vertebrae are shown alike.
     hounsfield : bool
-        CT: the bone window. Otherwise percentiles 1 and 99 of the image.
+        CT: the bone window. Otherwise percentiles 1 and 97 of the box around all labels.
     """
     if hounsfield:
         return BONE_WINDOW
+    places = [np.flatnonzero(labels.array().any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
     array = image.array()
+    if all(map(len, places)):
+        array = array[tuple(slice(found[0], found[-1] + 1) for found in places)]
     step = max(1, round((array.size / _SAMPLED_VOXELS) ** (1 / 3)))
     low, high = np.percentile(array[::step, ::step, ::step], PERCENTILES)
     return float(low), float(high) if high > low else float(low) + 1.0

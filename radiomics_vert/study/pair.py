@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from radiomics_vert.checks import Finding, check_cohort
 from radiomics_vert.cohort import Cohort, LabelScheme, Scan, examine_scan, load_scheme, scheme_candidates
 from radiomics_vert.cohort.loading import open_mask
-from radiomics_vert.errors import CohortError, Problem, SettingsError
+from radiomics_vert.errors import CohortError, Problem, RadiomicsVertError, SettingsError
 from radiomics_vert.extraction import ExtractionParams, builtin_params
+from radiomics_vert.extraction.extracting import steps_for
 from radiomics_vert.extraction.quality import is_ct
 from radiomics_vert.study.quality import Quality, control_quality
 
@@ -92,10 +93,11 @@ def check_pair(
     if scheme is None:
         raise CohortError(_suggestions(scan))
     known = load_scheme(scheme)
-    scan = Scan(**{**vars(scan), "scheme": known, "region": known.region})
+    scan = replace(scan, scheme=known, region=known.region)
     cases, refused = examine_scan(scan)
     cohort = Cohort(tuple({case.scan.scan_id: case.scan for case in cases}.values()), cases, refused)
-    quality = control_quality(cohort, cohort, _parameters(sequence), title=scan.scan_id, folder=output)
+    params = _parameters(scan) if cases else None
+    quality = control_quality(cohort, cohort, params, title=scan.scan_id, folder=output)
     return PairCheck(cohort, quality)
 
 
@@ -115,10 +117,20 @@ def _scan(image: Path, mask: Path, scheme: LabelScheme, sequence: str, series: s
     return Scan(name, name, sequence or "unknown", image, mask, scheme, series=series)
 
 
-def _parameters(sequence: str) -> dict[str, ExtractionParams] | None:
-    """Return the shipped parameters for a sequence, None when its name is not a usual one."""
-    name = "ct" if is_ct(sequence) else PARAMETERS.get(sequence.upper().replace("-", "_"))
-    return None if name is None else {sequence: builtin_params(name)}
+def _parameters(scan: Scan) -> dict[str, ExtractionParams] | None:
+    """Return the shipped parameters for a sequence; None when its name is not a usual one.
+
+    None too where they do not suit the scan (2-D features of an isotropic one): nobody asked for them.
+    """
+    name = "ct" if is_ct(scan.sequence) else PARAMETERS.get(scan.sequence.upper().replace("-", "_"))
+    if name is None:
+        return None
+    params = {scan.sequence: builtin_params(name)}
+    try:
+        steps_for(scan, params)
+    except RadiomicsVertError:
+        return None
+    return params
 
 
 def _suggestions(scan: Scan) -> Problem:
