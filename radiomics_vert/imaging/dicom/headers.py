@@ -7,6 +7,7 @@ repeat them. Remarks of pydicom quote the offending values; they are silenced, a
 
 from __future__ import annotations
 
+import logging
 import math
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +19,7 @@ from typing import Any
 import pydicom
 from pydicom.dataset import Dataset
 from pydicom.errors import BytesLengthException, InvalidDicomError
+from pydicom.uid import UID
 
 from radiomics_vert.errors import ImageError, Problem
 
@@ -122,10 +124,23 @@ class Frame:
 
 @contextmanager
 def quiet_pydicom() -> Iterator[None]:
-    """Silence pydicom's remarks, which quote the contents of tags."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+    """Silence pydicom's remarks, which quote the contents of tags, as warnings and in its log."""
+    log = logging.getLogger("pydicom")
+    before = log.disabled
+    log.disabled = True
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        log.disabled = before
+
+
+def uid_name(uid: str) -> str:
+    """Return the standard's name of a kind of object or transfer syntax; empty when it has none."""
+    with quiet_pydicom():
+        name = UID(uid).name
+    return "" if name == uid else name
 
 
 def is_dicom(path: Path) -> bool:
@@ -154,7 +169,7 @@ def read_frames(path: Path) -> tuple[Frame, ...]:
         RV202: a file that is DICOM by its ending or its mark cannot be read; it may belong to any series.
     """
     if path.is_file():
-        return tuple(_frames(path, path.name))
+        return _frames(path, path.name)
     found: list[Frame] = []
     for file in sorted(path.rglob("*")):
         name = file.relative_to(path)
@@ -163,32 +178,30 @@ def read_frames(path: Path) -> tuple[Frame, ...]:
     return tuple(found)
 
 
-def unreadable(expected: str, found: str, where: str) -> ImageError:
+def unreadable(expected: str, found: str, file: Path) -> ImageError:
     """Return the error of a DICOM file that is damaged."""
     remedy = "export or copy this file again; if it belongs to none of the images, move it elsewhere"
-    return ImageError(Problem("RV202", expected, found, where, remedy))
+    return ImageError(Problem("RV202", expected, found, str(file), remedy))
 
 
 def _is_marked(file: Path) -> bool:
+    return _start(file)[128:] == b"DICM"
+
+
+def _start(file: Path) -> bytes:
     with file.open("rb") as stream:
-        start = stream.read(132)
-    return start[128:] == b"DICM"
+        return stream.read(132)
 
 
-def _may_lack_mark(file: Path) -> bool:
-    """Tell whether a file begins like a DICOM data set without preamble, as old archives wrote it."""
-    with file.open("rb") as stream:
-        start = stream.read(8)
-    return len(start) == 8 and start[:4] in (b"\x08\x00\x00\x00", b"\x08\x00\x05\x00", b"\x02\x00\x00\x00")
-
-
-def _frames(file: Path, name: str) -> Iterator[Frame]:
+def _frames(file: Path, name: str) -> tuple[Frame, ...]:
     if file.name.upper() == "DICOMDIR":
-        return
-    claimed = _is_marked(file) or file.suffix.lower() in (".dcm", ".ima")
-    if not claimed and not _may_lack_mark(file):
-        return
+        return ()
     try:
+        start = _start(file)
+        claimed = start[128:] == b"DICM" or file.suffix.lower() in (".dcm", ".ima")
+        # Old archives wrote data sets without a mark; they begin with a tag of group 2 or 8.
+        if not claimed and start[:4] not in (b"\x02\0\0\0", b"\x08\0\0\0", b"\x08\0\x05\0"):
+            return ()
         with quiet_pydicom():
             dataset = pydicom.dcmread(
                 file, force=True, stop_before_pixels=True, specific_tags=[*WHITELIST, *_SEQUENCES]
@@ -196,29 +209,29 @@ def _frames(file: Path, name: str) -> Iterator[Frame]:
             shared = _values(dataset, WHITELIST)
     except DAMAGE as error:
         # The error is replaced whole: pydicom's own message would quote the damaged value.
-        raise unreadable("a DICOM header", f"{type(error).__name__} while reading it", name) from None
-    if not shared.get("SOPClassUID"):
-        if claimed:
-            found = "no kind of object (SOPClassUID)" if file.stat().st_size else "an empty file"
-            raise unreadable("a DICOM header", found, name)
-        return
-    if shared["SOPClassUID"] == (_DIRECTORY,):
-        return
+        raise unreadable("a DICOM header", f"{type(error).__name__} while reading it", file) from None
+    if not claimed and "SOPClassUID" not in shared:
+        return ()
+    if shared.get("SOPClassUID") == (_DIRECTORY,):
+        return ()
+    for keyword in ("SOPClassUID", "SeriesInstanceUID"):
+        if keyword not in shared:
+            raise unreadable("a DICOM header", f"no {keyword}" if start else "an empty file", file)
     syntax = getattr(dataset, "file_meta", Dataset()).get("TransferSyntaxUID", "")
     shared["TransferSyntaxUID"] = (str(syntax),)
     if "ModalityLUTSequence" in dataset:
         shared["ModalityLUT"] = ("yes",)
-    for index, values in enumerate(_per_frame(dataset, shared, name)):
-        yield Frame(file, name, index, values)
+    per_frame = _per_frame(dataset, shared, file)
+    return tuple(Frame(file, name, index, values) for index, values in enumerate(per_frame))
 
 
 def _per_frame(
-    dataset: Dataset, shared: dict[str, tuple[str, ...]], name: str
+    dataset: Dataset, shared: dict[str, tuple[str, ...]], file: Path
 ) -> list[dict[str, tuple[str, ...]]]:
     """Return the values of every frame of an enhanced object; of a classic one, its own."""
-    declared = (*Frame(Path(), name, 0, shared).numbers("NumberOfFrames"), 1)[0]
+    declared = (*Frame(file, file.name, 0, shared).numbers("NumberOfFrames"), 1)[0]
     if declared > _MOST_FRAMES:
-        raise unreadable("a number of frames", f"{declared:g} frames", name)
+        raise unreadable("a number of frames", f"{declared:g} frames", file)
     try:
         with quiet_pydicom():
             common = dataset.get("SharedFunctionalGroupsSequence") or [Dataset()]
@@ -226,7 +239,7 @@ def _per_frame(
             base = {**shared, **_grouped(common[0])}
             values = [{**base, **_grouped(frame)} for frame in frames]
     except DAMAGE as error:
-        raise unreadable("functional groups", f"{type(error).__name__} while reading them", name) from None
+        raise unreadable("functional groups", f"{type(error).__name__} while reading them", file) from None
     # Frames that the header does not describe are kept: without a position they are refused later.
     return values + [base] * (max(int(declared), 1) - len(values))
 
@@ -241,12 +254,13 @@ def _grouped(groups: Dataset) -> dict[str, tuple[str, ...]]:
 
 
 def _values(dataset: Dataset, keywords: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Return tags as text; a tag whose value cannot be understood counts as absent."""
+    """Return tags as text; a tag whose value cannot be understood is a question mark, not absent."""
     found: dict[str, tuple[str, ...]] = {}
     for keyword in keywords:
         try:
             value = dataset.get(keyword)
         except DAMAGE:
+            found[keyword] = ("?",)
             continue
         if value is not None and (text := _texts(value)):
             found[keyword] = text

@@ -11,10 +11,26 @@ import pydicom
 import SimpleITK as sitk
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.pixels.utils import pixel_array
-from pydicom.uid import UID, RLELossless, SecondaryCaptureImageStorage
+from pydicom.uid import (
+    JPEG2000,
+    UID,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLossless,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+    JPEGLSNearLossless,
+    RLELossless,
+    SecondaryCaptureImageStorage,
+)
 
 from radiomics_vert.errors import ImageError, Problem
-from radiomics_vert.imaging.dicom.headers import DAMAGE, Frame, quiet_pydicom, unreadable
+from radiomics_vert.imaging.dicom.headers import DAMAGE, Frame, quiet_pydicom, uid_name, unreadable
 from radiomics_vert.imaging.dicom.stacking import Stack
 
 _MULTI_FRAME_CAPTURE = "1.2.840.10008.5.1.4.1.1.7.3"
@@ -22,6 +38,16 @@ _PIXEL_TAGS = (
     "SamplesPerPixel", "PhotometricInterpretation", "Rows", "Columns", "BitsAllocated", "BitsStored",
     "HighBit", "PixelRepresentation", "NumberOfFrames",
 )  # fmt: skip
+# pydicom reads run lengths itself: GDCM refuses intact ones of small planes.
+_PYDICOM = (
+    "", ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian,
+    RLELossless,
+)  # fmt: skip
+_GDCM = (
+    JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLossless, JPEGLosslessSV1, JPEGLSLossless, JPEGLSNearLossless,
+    JPEG2000Lossless, JPEG2000,
+)  # fmt: skip
+_NO_PIXELS = "no pixel data"
 # The first type that holds every value is chosen.
 _WHOLE = (np.int16, np.uint16, np.int32, np.uint32, np.int64)
 
@@ -113,29 +139,29 @@ def _planes(stack: Stack) -> list[np.ndarray]:
             decoded[frame.file] = _stored(frame)
         frames = decoded[frame.file]
         if frame.index >= len(frames):
-            raise unreadable("pixel data of every frame", f"pixel data of {len(frames)}", frame.name)
+            raise unreadable("pixel data of every frame", f"pixel data of {len(frames)}", frame.file)
         planes.append(frames[frame.index])
     return planes
 
 
 def _stored(frame: Frame) -> np.ndarray:
     """Decode one file, shape (frames, rows, columns)."""
-    syntax = UID(frame.text("TransferSyntaxUID"))
+    syntax = frame.text("TransferSyntaxUID")
+    if syntax not in (*_GDCM, *_PYDICOM):
+        raise ImageError(_no_decoder(syntax, frame))
     try:
         with quiet_pydicom():
             dataset = pydicom.dcmread(frame.file, force=True)
-            # pydicom reads run lengths itself; GDCM refuses intact ones of small planes.
-            through_gdcm = syntax.is_transfer_syntax and syntax.is_encapsulated and syntax != RLELossless
-            array = _decompressed(dataset, frame) if through_gdcm else _native(dataset)
+            if "PixelData" not in dataset:
+                raise EOFError(_NO_PIXELS)
+            array = _decompressed(dataset, frame) if syntax in _GDCM else _native(dataset)
     except DAMAGE as error:
-        raise unreadable("complete pixel data", _reason(error), frame.name) from None
+        raise unreadable("complete pixel data", _reason(error), frame.file) from None
     rows, columns = int(frame.numbers("Rows")[0]), int(frame.numbers("Columns")[0])
     return array.reshape(-1, rows, columns)
 
 
 def _native(dataset: Dataset) -> np.ndarray:
-    if not any(keyword in dataset for keyword in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
-        raise EOFError("the file ends before its pixel data")
     if "TransferSyntaxUID" not in getattr(dataset, "file_meta", {}):
         # Files without a preamble: the way they were read tells their encoding.
         dataset.file_meta = FileMetaDataset()
@@ -181,8 +207,8 @@ def _through_gdcm(file: Path, frame: Frame) -> np.ndarray:
     try:
         return sitk.GetArrayFromImage(reader.Execute())
     except RuntimeError:
-        syntax = UID(frame.text("TransferSyntaxUID")).name
-        raise unreadable("complete pixel data", f"data that do not decode as {syntax}", frame.name) from None
+        syntax = uid_name(frame.text("TransferSyntaxUID"))
+        raise unreadable("complete pixel data", f"data that do not decode as {syntax}", frame.file) from None
     finally:
         sitk.ProcessObject.SetGlobalWarningDisplay(before)
 
@@ -190,7 +216,18 @@ def _through_gdcm(file: Path, frame: Frame) -> np.ndarray:
 def _reason(error: BaseException) -> str:
     """Describe a failure without the text of the error, which may quote the header."""
     known = {
-        "The number of bytes of pixel data is less than expected": "fewer bytes than the header promises",
-        "the file ends before": "a file that ends before them",
+        "less than expected": "fewer bytes than the header promises",
+        _NO_PIXELS: "none: the file ends before them",
     }
-    return next((text for start, text in known.items() if start in str(error)), f"{type(error).__name__}")
+    return next((text for part, text in known.items() if part in str(error)), type(error).__name__)
+
+
+def _no_decoder(syntax: str, frame: Frame) -> Problem:
+    name = uid_name(syntax) or "an unknown one"
+    return Problem(
+        "RV209",
+        "a DICOM transfer syntax of still images",
+        name,
+        str(frame.file),
+        "convert the series to an uncompressed or JPEG-LS syntax in the archive (or with gdcmconv --raw)",
+    )

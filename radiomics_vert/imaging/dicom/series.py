@@ -10,10 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pydicom.uid import UID
-
 from radiomics_vert.errors import ImageError, Problem
-from radiomics_vert.imaging.dicom.headers import CHOICE_TAGS, Frame, is_dicom, read_frames
+from radiomics_vert.imaging.dicom.headers import CHOICE_TAGS, Frame, is_dicom, read_frames, uid_name
 from radiomics_vert.imaging.streams import chunks
 from radiomics_vert.phrases import count
 
@@ -83,8 +81,9 @@ class Series:
     @property
     def size(self) -> str:
         """Planes and their size in words."""
-        planes = count(len(self.frames), "image")
-        return f"{planes} of {self.rows} x {self.columns}" if self.rows else planes
+        if not self.rows:
+            return count(len(self.frames), "object")
+        return f"{count(len(self.frames), 'image')} of {self.rows} x {self.columns}"
 
     @property
     def entry(self) -> str:
@@ -216,8 +215,7 @@ def _kind(frame: Frame) -> str:
         for start, kind in _OTHERS:
             if sop == start or sop.startswith(start if start.endswith(".") else f"{start}."):
                 return kind
-        name = UID(sop).name
-        return "unknown object" if name == sop else name
+        return uid_name(sop) or "unknown object"
     photometric = frame.text("PhotometricInterpretation") or "MONOCHROME2"
     if frame.text("SamplesPerPixel") not in ("", "1") or not photometric.startswith("MONOCHROME"):
         return "colour image"

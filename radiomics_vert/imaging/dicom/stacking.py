@@ -170,8 +170,10 @@ def _scales(frames: Sequence[Frame], where: str) -> list[Problem]:
         if (frame.text("RescaleSlope") and not any(frame.numbers("RescaleSlope")))
         or (frame.text("RescaleIntercept") and not frame.numbers("RescaleIntercept"))
     ]
-    if bad:
-        found = f"a rescale slope of 0, or no number, in {_names(bad)}"
+    given = [frame for frame in frames if frame.text("RescaleSlope")]
+    if bad or 0 < len(given) < len(frames):
+        bad = bad or [frame for frame in frames if not frame.text("RescaleSlope")]
+        found = f"a rescale slope of 0, or none, in {_names(bad)}"
         return [Problem("RV222", "a rescale slope and intercept", found, where, remedy)]
     for keyword in ("RescaleType", "Units"):
         units = sorted({frame.text(keyword) for frame in frames})
@@ -253,8 +255,8 @@ def _orientations(frames: Sequence[Frame], where: str) -> list[Problem]:
     turned = moved.max(axis=1) > TOLERANCE
     if not turned.any():
         return []
-    normals = np.cross(cosines[:, 0], cosines[:, 1])
-    angle = np.degrees(np.arccos(np.clip(normals @ normals[0], -1, 1))).max()
+    agreement = np.einsum("nij,ij->ni", cosines, cosines[0]).min()
+    angle = math.degrees(math.acos(min(1.0, max(-1.0, agreement))))
     other = [frame for frame, turn in zip(frames, turned, strict=True) if turn]
     found = (
         f"{count(len(other), 'image')} of {len(frames)} turned, by up to {angle:.2f} degrees: {_names(other)}"
@@ -322,10 +324,13 @@ def _split(frames: Sequence[Frame], tags: Sequence[str]) -> str:
 def _gaps(frames: Sequence[Frame], depth: np.ndarray, where: str) -> list[Problem]:
     """Refuse missing slices and uneven spacing."""
     gaps = np.diff(depth)
-    whole = np.maximum(np.rint(gaps / np.median(gaps)), 1)
-    place = np.concatenate([[0], np.cumsum(whole)])
-    step = (depth[-1] - depth[0]) / place[-1]
-    off = np.abs(depth - depth[0] - place * step) / step
+    # Where many slices are lost, the usual gap is no longer the spacing; the smallest one may be.
+    whole, step, off = _on_grid(depth, float(np.median(gaps)))
+    if off.max() > TOLERANCE:
+        whole, step, off = _on_grid(depth, float(gaps.min()))
+    if off.max() > TOLERANCE:
+        step = (depth[-1] - depth[0]) / len(gaps)
+        off = np.abs(depth - depth[0] - np.arange(len(depth)) * step) / step
     if off.max() > TOLERANCE:
         found = (
             f"gaps from {gaps.min():.4g} to {gaps.max():.4g} mm; {_names([frames[int(off.argmax())]])} lies "
@@ -336,7 +341,7 @@ def _gaps(frames: Sequence[Frame], depth: np.ndarray, where: str) -> list[Proble
             f"{_ISOLATE}; if it was acquired like this, resample it to equal distances, and the mask with it"
         )
         return [Problem("RV216", expected, found, where, remedy)]
-    lost = int(place[-1]) + 1 - len(frames)
+    lost = int(whole.sum()) + 1 - len(frames)
     if not lost:
         return []
     places = np.flatnonzero(whole > 1)
@@ -348,6 +353,14 @@ def _gaps(frames: Sequence[Frame], depth: np.ndarray, where: str) -> list[Proble
     found = f"{count(lost, 'slice')} missing: {between}{more}"
     expected = f"a slice every {step:.4g} mm"
     return [Problem("RV215", expected, found, where, f"{_ISOLATE}; the copy here is incomplete")]
+
+
+def _on_grid(depth: np.ndarray, gap: float) -> tuple[np.ndarray, float, np.ndarray]:
+    """Fit a regular grid of about `gap`: the steps between the planes, its spacing, distances in spacings."""
+    whole = np.maximum(np.rint(np.diff(depth) / gap), 1)
+    place = np.concatenate([[0], np.cumsum(whole)])
+    step = float(depth[-1] - depth[0]) / float(place[-1])
+    return whole, step, np.abs(depth - depth[0] - place * step) / step
 
 
 def _drift(
