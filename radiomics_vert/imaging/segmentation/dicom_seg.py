@@ -1,7 +1,9 @@
 """DICOM-SEG: binary, fractional and label-map segmentations.
 
 Frames are placed by the position that each of them states, never by their number: many files hold only
-slices with voxels, in any order. Standard: DICOM PS3.3, A.51 and C.8.20.
+slices with voxels, in any order. Standard: DICOM PS3.3, A.51 and C.8.20. The functional groups are read
+here and not by highdicom, so that a fault is named instead of raised from within, and so that highdicom's
+own volumes remain an independent check in the tests.
 """
 
 from __future__ import annotations
@@ -11,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import highdicom
 import numpy as np
+import pydicom
 
 from radiomics_vert.errors import ImageError, Problem
 from radiomics_vert.imaging.comparison import require_same_geometry
@@ -81,7 +83,7 @@ def read_dicom_seg(path: Path, grid: Geometry, where: str, threshold: float) -> 
         RV226 not a usable segmentation object, RV228 a segment number twice, RV201 frames beside the
         grid of the image, RV202 damaged pixel data.
     """
-    dataset = _open(path)
+    dataset = pydicom.dcmread(path)
     kind = str(dataset.get("SegmentationType", ""))
     if kind not in _TYPES:
         raise _faulty(f"SegmentationType {', '.join(_TYPES)}", kind or "none", path)
@@ -103,14 +105,6 @@ def read_dicom_seg(path: Path, grid: Geometry, where: str, threshold: float) -> 
         return SegmentMask(out)
 
     return Segmentation("DICOM-SEG", str(path), grid, segments, True, fetch, remarks=remarks)
-
-
-def _open(path: Path) -> Any:
-    try:
-        return highdicom.seg.segread(path)
-    except Exception as error:  # pydicom and highdicom raise whatever a broken file provokes
-        # Their words may quote values of the file, so only the kind of the fault is passed on.
-        raise _faulty("a DICOM segmentation object", _kind_of(error), path) from error
 
 
 def _segments(dataset: Any, path: Path) -> tuple[Segment, ...]:
@@ -257,6 +251,8 @@ def _geometry(plane: Plane, positions: np.ndarray, grid: Geometry) -> Geometry:
     gaps = np.diff(heights)
     slices = float(gaps.min()) if len(gaps) else grid.spacing[2]
     first = positions[np.argmin(positions @ normal)]
+    # Files of some slices begin anywhere; compared is the grid of which they are slices.
+    first = first + normal * slices * np.rint((np.array(grid.origin) - first) @ normal / slices)
     direction = np.stack([column, row, normal], axis=1)
     return Geometry(
         (plane.shape[1], plane.shape[0], grid.size[2]),

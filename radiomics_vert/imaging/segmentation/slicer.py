@@ -85,7 +85,7 @@ def _information(path: Path) -> sitk.ImageFileReader:
         reader.ReadImageInformation()
     except RuntimeError as error:
         require_complete(path)
-        raise damaged("an NRRD file that ITK can read", " ".join(str(error).split())[-200:], path) from error
+        raise damaged("an NRRD file that ITK can read", "a header that it cannot", path) from error
     return reader
 
 
@@ -114,7 +114,7 @@ def _layers(path: Path) -> tuple[list[np.ndarray], Geometry]:
     try:
         volume = sitk.ReadImage(str(path))
     except RuntimeError as error:
-        raise damaged("voxels that ITK can read", " ".join(str(error).split())[-200:], path) from error
+        raise damaged("as many voxels as the header says", "fewer, or other ones", path) from error
     array = sitk.GetArrayFromImage(volume)
     if volume.GetDimension() == 4:
         stack, spatial = list(array), volume[:, :, :, 0]
