@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from radiomics_vert.checks.findings import Finding
+from radiomics_vert.checks.identities import check_identities
 from radiomics_vert.dataset import Dataset
 from radiomics_vert.extraction import FeatureTable
 from radiomics_vert.phrases import vertebrae
@@ -51,6 +52,7 @@ def check_dataset(dataset: Dataset, outer_folds: int = 5) -> list[Finding]:
     list of Finding
     """
     return [
+        *check_identities(dataset),
         *_class_sizes(dataset, outer_folds),
         *_left_out(dataset),
         *_constant(dataset),

@@ -85,6 +85,13 @@ def progress_bars(quiet: bool) -> Iterator[Bars]:
         yield Bars(progress)
 
 
+def require_workers(workers: int | None) -> None:
+    """Refuse no workers at all."""
+    if workers == 0:
+        remedy = "use 1 for no parallelism, or -1 for all cores"
+        raise SettingsError(Problem("RV602", "a number of workers", "0", "--workers", remedy))
+
+
 @contextmanager
 def running(
     path: Path,
@@ -95,9 +102,7 @@ def running(
     scheduler: str | None = None,
 ) -> Iterator[Run]:
     """Yield the study at work: with bars on the terminal and a log in its output folder."""
-    if workers == 0:
-        remedy = "use 1 for no parallelism, or -1 for all cores"
-        raise SettingsError(Problem("RV602", "a number of workers", "0", "--workers", remedy))
+    require_workers(workers)
     study = load_study(path, output)
     execution = study.settings.execution
     hidden = quiet or not execution.progress

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pandas as pd
 
+from radiomics_vert.checks import check_dataset, check_validation, findings_result
 from radiomics_vert.dataset import Dataset, read_dataset
+from radiomics_vert.errors import Problem, SettingsError, raise_all
 from radiomics_vert.modeling import ModelSpec, ValidationSpec
 from radiomics_vert.provenance import git_state
 from radiomics_vert.results import Result, remove_results
 from radiomics_vert.storage import digest
-from radiomics_vert.study.analysis import Watch, describe, examine, unwatched
+from radiomics_vert.study.analysis import Watch, describe, examine, renamed, unwatched
 from radiomics_vert.study.folder import ANALYSED, MODELLED, RECORDS
 from radiomics_vert.study.models import Assessment, ModelStage
 from radiomics_vert.study.records import flow_result, provenance_result
@@ -109,7 +111,21 @@ def analyze_table(
     Returns
     -------
     list of Result
+
+    Raises
+    ------
+    SettingsError
+        RV602 a rate that is not between 0 and 1.
     """
+    rates = {"confidence": confidence, "fdr": fdr}
+    raise_all(
+        SettingsError,
+        [
+            Problem("RV602", "a number between 0 and 1", repr(rate), name, "correct it")
+            for name, rate in rates.items()
+            if not 0 < rate < 1
+        ],
+    )
     dataset = study.dataset()
     described = describe(dataset, confidence, 5)
     association = next(result for result in described if result.kind == "association")
@@ -159,10 +175,29 @@ def validate_table(
     specs = [ModelSpec(name) for name in models]
     results = ModelStage(dataset, specs, validation, assessment, n_jobs, watch).results()
     frame = _frame_results(study, dataset, validation.confidence, 0.05, validation.seed)
+    checks = [
+        renamed(findings_result(check_dataset(dataset, validation.outer_folds)), "checks_dataset"),
+        renamed(findings_result(check_validation(results[0])), "checks_validation"),
+    ]
     remove_results(study.records, MODELLED)
-    for part in (*frame, *results):
+    for part in (*frame, *checks, *results):
         part.save(study.records)
     return results
+
+
+def table_warnings(records: Path) -> list[tuple[str, str, str]]:
+    """Return code, title and explanation of what the checks of a table warn of.
+
+    Parameters
+    ----------
+    records : Path
+        Folder of the result tables.
+    """
+    if not (records / "checks_dataset.json").is_file():
+        return []
+    found = Result.load(records, "checks_dataset").frame()
+    rows = found[found["severity"] == "warning"][["code", "title", "explanation"]]
+    return [(str(code), str(title), str(text)) for code, title, text in rows.itertuples(index=False)]
 
 
 def _frame_results(
