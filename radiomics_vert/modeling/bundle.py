@@ -28,6 +28,7 @@ from radiomics_vert.modeling.baselines import TakigawaLogit
 from radiomics_vert.modeling.classifiers import CalibratedSVC, PatientOversampler
 from radiomics_vert.modeling.elastic_net import ElasticNetLogistic
 from radiomics_vert.modeling.final import FittedModel
+from radiomics_vert.modeling.harmonisation import SiteHarmoniser
 from radiomics_vert.modeling.preparation import CorrelationFilter, NearConstantFilter, ReliabilityFilter
 from radiomics_vert.modeling.selection import SELECTORS
 from radiomics_vert.provenance import versions
@@ -60,6 +61,7 @@ _OWN_TYPES = tuple(
         NearConstantFilter,
         PatientOversampler,
         ReliabilityFilter,
+        SiteHarmoniser,
         TakigawaLogit,
         *SELECTORS.values(),
     )

@@ -16,7 +16,6 @@ from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
 from radiomics_vert.dataset import Dataset, parse_feature
-from radiomics_vert.errors import AnalysisError, Problem
 from radiomics_vert.modeling.design import make_design
 from radiomics_vert.modeling.folds import Plan
 from radiomics_vert.modeling.models import ModelSpec, build_pipeline, pipeline_parameters
@@ -125,6 +124,11 @@ class Input:
     missing: float
     covariate: bool = False
 
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Self:
+        """Make an input of what `asdict` gave."""
+        return cls(**{**plain, "values": tuple(plain["values"])})
+
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns of the pipeline that it becomes."""
@@ -147,6 +151,31 @@ class Input:
             return column.notna().to_numpy()
         number = _floats(column)
         return np.asarray((number < self.low) | (number > self.high))
+
+
+@dataclass(frozen=True)
+class Harmonisation:
+    """What a harmonised model asks about the site of a row, and what it does with a new site.
+
+    Parameters
+    ----------
+    sites : tuple of str
+        Sites whose location and scale were learned.
+    unseen : str
+        Rule for any other site: `reference` leaves its features as they are, `refuse` is an error.
+    covariates : tuple of Input
+        Columns whose differences harmonisation keeps.
+    """
+
+    sites: tuple[str, ...]
+    unseen: str
+    covariates: tuple[Input, ...]
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Self:
+        """Make one of what `asdict` gave."""
+        covariates = tuple(Input.from_dict(one) for one in plain["covariates"])
+        return cls(tuple(plain["sites"]), plain["unseen"], covariates)
 
 
 @dataclass(frozen=True)
@@ -235,6 +264,8 @@ class FittedModel:
         Packages at the time of the fit.
     bundle : str
         Digest of the bundle that it was loaded from; empty for a model that was just fitted.
+    harmonisation : Harmonisation or None
+        What the model asks about the site of a row; None for a model that was not harmonised.
     """
 
     pipeline: Pipeline
@@ -246,6 +277,7 @@ class FittedModel:
     development: Development
     versions: Mapping[str, str]
     bundle: str = ""
+    harmonisation: Harmonisation | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -277,6 +309,7 @@ class FittedModel:
             "validation": dict(self.validation),
             "development": {**asdict(self.development), "parameters": dict(self.development.parameters)},
             "versions": dict(self.versions),
+            "harmonisation": asdict(self.harmonisation) if self.harmonisation else None,
         }
 
     @classmethod
@@ -286,9 +319,12 @@ class FittedModel:
         for name in ("patients", "images", "spellings", "vertebrae"):
             development[name] = tuple(development[name])
         development["parameters"] = {key: tuple(own) for key, own in development["parameters"].items()}
-        inputs = tuple(Input(**{**one, "values": tuple(one["values"])}) for one in values["inputs"])
+        inputs = tuple(Input.from_dict(one) for one in values["inputs"])
+        own = values["harmonisation"]
+        harmonisation = Harmonisation.from_dict(own) if own else None
         plain = {name: values[name] for name in ("threshold", "point", "model", "validation", "versions")}
-        return cls(pipeline, inputs, development=Development(**development), bundle=bundle, **plain)
+        made = Development(**development)
+        return cls(pipeline, inputs, development=made, bundle=bundle, harmonisation=harmonisation, **plain)
 
 
 def fit_final(
@@ -325,12 +361,9 @@ def fit_final(
     Raises
     ------
     AnalysisError
-        RV506: harmonisation, which has no estimate for a new site. Otherwise as in
-        :func:`~radiomics_vert.modeling.validation.cross_validate`.
+        As in :func:`~radiomics_vert.modeling.validation.cross_validate`.
     """
     spec, rules = model or ModelSpec(), validation or ValidationSpec()
-    if spec.preparation.harmonise is not None:
-        raise AnalysisError(_no_harmonisation())
     # One cheap repeat: of the design only the checked rows are needed, none is left out or held back.
     layout = replace(rules, scheme="repeated_kfold", outer_folds=2, repeats=1)
     plan = make_design(
@@ -346,6 +379,7 @@ def fit_final(
         rules.as_dict(),
         _development(dataset, plan),
         versions(),
+        harmonisation=_harmonisation(dataset, spec, pipeline),
     )
 
 
@@ -441,6 +475,30 @@ def _number(name: str, unit: str, used: bool, column: pd.Series[float]) -> Input
     )
 
 
+def _harmonisation(dataset: Dataset, spec: ModelSpec, pipeline: Pipeline) -> Harmonisation | None:
+    preparation = spec.preparation
+    if preparation.harmonise is None:
+        return None
+    covariates = tuple(
+        one
+        for name in preparation.harmonise_covariates
+        if (one := _kept(dataset.covariates[name])) is not None
+    )
+    return Harmonisation(pipeline["harmonise"].sites_, preparation.unseen_site, covariates)
+
+
+def _kept(column: pd.Series[Any]) -> Input | None:
+    """Describe a covariate of harmonisation; None where it gives no column (text with one value)."""
+    name = str(column.name)
+    if pd.api.types.is_bool_dtype(column) or pd.api.types.is_numeric_dtype(column):
+        return replace(_number(name, UNKNOWN_UNIT, True, column.astype("float64")), covariate=True)
+    values = tuple(map(str, sorted(column.dropna().astype("string").unique())))
+    if len(values) < 2:
+        return None
+    missing = float(column.isna().mean())
+    return Input(name, "none", True, values, None, None, None, None, missing, True)
+
+
 def _reaching(pipeline: Pipeline, columns: tuple[str, ...]) -> frozenset[str]:
     """Return the columns that reach the classifier, themselves or as a flag that they are missing."""
     if len(pipeline) == 1:
@@ -479,14 +537,4 @@ def _development(dataset: Dataset, plan: Plan) -> Development:
         images=tuple(sorted(salted(salt, one) for one in dataset_images(dataset))),
         spellings=tuple(sorted(salted(salt, one) for one in names)),
         vertebrae=tuple(sorted(salted(salt, one) for one in vertebrae)),
-    )
-
-
-def _no_harmonisation() -> Problem:
-    return Problem(
-        "RV506",
-        "a model whose every step is known for a patient of any site",
-        "harmonisation between the sites of the development data",
-        "model specification, preparation.harmonise",
-        "fit the final model without harmonisation: a new site has no estimate until it has been measured",
     )

@@ -34,7 +34,8 @@ class SiteHarmoniser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # 
     removes more of the location and less of the scale: where one site has twice the SD of another, a
     ratio of 1.20 is left with 20 and 40 rows (by the sources 1.03), of 1.04 with 100 and 200. Features
     are standardised by the training rows before and brought back to their units after, because the
-    engine adds a fixed 1e-8 to variances.
+    engine adds a fixed 1e-8 to variances. What the engine estimates is kept as plain arrays and applied
+    by this class, so that a fitted model can be stored, and used where the engine is not installed.
 
     Limits: a site needs two training rows (below that it counts as unknown), two sites must have them
     (otherwise nothing is changed), and with few rows per site the estimates are mostly prior. Where
@@ -54,6 +55,14 @@ class SiteHarmoniser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # 
     ----------
     sites_ : tuple of str
         Sites with an estimate, sorted; empty when nothing is changed.
+    mean_, scale_ : ndarray, shape (p,)
+        By which features are standardised.
+    level_, spread_ : ndarray, shape (p,)
+        Grand mean and pooled SD of the standardised features.
+    slopes_ : ndarray, shape (q, p)
+        Of the covariates that stay.
+    shift_, stretch_ : ndarray, shape (sites, p)
+        Location and SD of each site in units of `spread_`, shrunk; they are removed.
 
     References
     ----------
@@ -105,9 +114,20 @@ class SiteHarmoniser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # 
         self.covariate_fill_ = np.nanmedian(covariates, axis=0)
         if self.sites_:
             rows = np.isin(names, self.sites_)
-            self._combat = _engine(names[rows], self._filled(covariates[rows]))
-            self._combat.fit(self._standardised(values[rows]))
+            self._learn(self._standardised(values[rows]), names[rows], self._filled(covariates[rows]))
         return self
+
+    def _learn(self, values: FloatArray, sites: SiteArray, covariates: FloatArray) -> None:
+        engine = _engine(sites, covariates)
+        engine.fit(pd.DataFrame(values))
+        learned = engine._model
+        if tuple(map(str, learned._batch_levels)) != self.sites_:
+            raise RuntimeError("combatlearn orders the sites otherwise than this class expects")
+        self.level_ = np.asarray(learned._grand_mean, dtype=np.float64)
+        self.spread_ = np.sqrt(np.asarray(learned._pooled_var, dtype=np.float64))
+        self.slopes_ = np.asarray(learned._beta_hat_nonbatch, dtype=np.float64)
+        self.shift_ = np.asarray(learned._gamma_star, dtype=np.float64)
+        self.stretch_ = np.sqrt(np.asarray(learned._delta_star, dtype=np.float64))
 
     def transform(
         self, X: ArrayLike, sites: ArrayLike | None = None, site_covariates: ArrayLike | None = None
@@ -140,9 +160,11 @@ class SiteHarmoniser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # 
             raise AnalysisError(_unknown_site(np.unique(names[~rows]), self.sites_))
         if rows.any():
             covariates = self._filled(_as_columns(site_covariates, len(out))[rows])
-            self._combat.set_params(**_side(names[rows], covariates))
-            harmonised = self._combat.transform(self._standardised(out[rows, self.n_protected :]))
-            out[rows, self.n_protected :] = harmonised.to_numpy() * self.scale_ + self.mean_
+            site = np.searchsorted(np.array(self.sites_, dtype=object), names[rows])
+            expected = self.level_ + covariates @ self.slopes_
+            units = (self._standardised(out[rows, self.n_protected :]) - expected) / self.spread_
+            harmonised = (units - self.shift_[site]) / self.stretch_[site] * self.spread_ + expected
+            out[rows, self.n_protected :] = harmonised * self.scale_ + self.mean_
         return out
 
     def fit_transform(
@@ -155,8 +177,8 @@ class SiteHarmoniser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # 
         """Fit, then transform the same rows; see there."""
         return self.fit(X, y, sites, site_covariates).transform(X, sites, site_covariates)
 
-    def _standardised(self, values: FloatArray) -> pd.DataFrame:
-        return pd.DataFrame((values - self.mean_) / self.scale_)
+    def _standardised(self, values: FloatArray) -> FloatArray:
+        return np.asarray((values - self.mean_) / self.scale_)
 
     def _filled(self, covariates: FloatArray) -> FloatArray:
         return np.where(np.isnan(covariates), self.covariate_fill_, covariates)
@@ -235,15 +257,9 @@ def _engine(sites: SiteArray, covariates: FloatArray) -> Any:
         remedy = "pip install 'radiomics-vert[harmonisation]', or leave harmonisation out"
         missing = Problem("RV506", "the package combatlearn", "it is not installed", "harmonise", remedy)
         raise AnalysisError(missing) from error
-    side = _side(sites, covariates)
-    return ComBat(side["batch"], continuous_covariates=side["continuous_covariates"], method="fortin")
-
-
-def _side(sites: SiteArray, covariates: FloatArray) -> dict[str, Any]:
-    # Always as numbers: the engine codes categories anew at each call, so that a test part with one
-    # category only would be taken for the reference category.
+    # Covariates always as numbers: the engine would code categories by those of the rows at hand.
     columns = pd.DataFrame(covariates) if covariates.shape[1] else None
-    return {"batch": pd.Series(sites), "continuous_covariates": columns}
+    return ComBat(pd.Series(sites), continuous_covariates=columns, method="fortin")
 
 
 def _as_columns(covariates: ArrayLike | None, n: int) -> FloatArray:

@@ -16,6 +16,7 @@ from radiomics_vert.dataset import Dataset
 from radiomics_vert.errors import AnalysisError, DatasetError, Problem
 from radiomics_vert.extraction import IDENTITY
 from radiomics_vert.modeling.final import FittedModel, Input, dataset_parameters
+from radiomics_vert.modeling.new_rows import new_sites, prediction_rows
 from radiomics_vert.modeling.rows import Rows, predict_pipeline
 from radiomics_vert.provenance import Provenance, versions
 from radiomics_vert.results import Result
@@ -48,6 +49,8 @@ class Scored:
         Inputs that the table does not have and the model does not use.
     n_ignored : int
         Columns of the table that are no input.
+    new_site : ndarray of bool, shape (n,)
+        Rows of a site that a harmonised model does not know.
     """
 
     units: tuple[str, ...]
@@ -58,6 +61,7 @@ class Scored:
     rare: pd.Series[float]
     absent: tuple[str, ...]
     n_ignored: int
+    new_site: BoolArray
 
 
 def predict(
@@ -92,7 +96,8 @@ def predict(
     ------
     AnalysisError
         RV511 other extraction parameters; RV512 columns are missing, all of them named; RV309 an
-        infinite value; RV405 a row named twice.
+        infinite value; RV405 a row named twice; of a harmonised model RV506 a site that it does not
+        know and refuses, RV105 a row without a site.
     DatasetError
         RV404 text in a column of numbers.
     """
@@ -150,15 +155,17 @@ def score(fitted: FittedModel, table: pd.DataFrame | Dataset, where: str = WHERE
     beyond = pd.DataFrame({name: one.out_of_range(own) for name, (one, own) in pairs.items()}, index=units)
     missing = pd.DataFrame({name: own.isna().to_numpy() for name, (_, own) in pairs.items()}, index=units)
     known = [name for name in frame.columns if name in pairs]
+    rows = prediction_rows(fitted, table, subjects, where)
     return Scored(
         units,
         subjects,
-        _probability(fitted, X, missing, subjects),
+        _probability(fitted, X, missing, rows),
         missing,
         beyond,
         pd.Series({name: _share_rare(one, own) for name, (one, own) in pairs.items()}, dtype="float64"),
         absent,
         frame.shape[1] - len(known),
+        new_sites(fitted, rows),
     )
 
 
@@ -271,17 +278,14 @@ def _column(frame: pd.DataFrame, one: Input) -> pd.Series[Any]:
     return pd.Series(np.nan, index=frame.index, dtype="float64")
 
 
-def _probability(
-    fitted: FittedModel, X: FloatArray, missing: pd.DataFrame, subjects: tuple[str, ...]
-) -> FloatArray:
+def _probability(fitted: FittedModel, X: FloatArray, missing: pd.DataFrame, rows: Rows) -> FloatArray:
     used = list(fitted.used)
     known = ~missing[used].to_numpy().all(axis=1) if used else np.ones(len(X), dtype=bool)
     probability = np.full(len(X), np.nan)
     if known.any():
-        groups = np.array(subjects, dtype=object)[known]
         # One thread: the last digits of a matrix product depend on the number of threads.
         with threadpool_limits(limits=1), config_context(assume_finite=True):
-            probability[known] = predict_pipeline(fitted.pipeline, X[known], Rows(groups))
+            probability[known] = predict_pipeline(fitted.pipeline, X[known], rows.take(np.flatnonzero(known)))
     return probability
 
 
@@ -299,7 +303,7 @@ def _predictions(fitted: FittedModel, scored: Scored) -> pd.DataFrame:
         scored.probability >= fitted.threshold, fitted.development.positive, fitted.development.negative
     )
     names = [", ".join(beyond.columns[row]) for row in beyond.to_numpy()]
-    counts = zip(beyond.sum(axis=1), missing.sum(axis=1), strict=True)
+    counts = zip(beyond.sum(axis=1), missing.sum(axis=1), scored.new_site, strict=True)
     return pd.DataFrame(
         {
             "unit": scored.units,
@@ -309,12 +313,12 @@ def _predictions(fitted: FittedModel, scored: Scored) -> pd.DataFrame:
             "n_out_of_range": beyond.sum(axis=1).to_numpy(),
             "out_of_range": names,
             "n_missing": missing.sum(axis=1).to_numpy(),
-            "note": [_note(int(out), int(gone), len(used)) for out, gone in counts],
+            "note": [_note(int(out), int(gone), len(used), bool(new)) for out, gone, new in counts],
         }
     )
 
 
-def _note(n_beyond: int, n_missing: int, n_used: int) -> str:
+def _note(n_beyond: int, n_missing: int, n_used: int, new_site: bool) -> str:
     if n_used and n_missing == n_used:
         return "none of the inputs that the model uses has a value: not predicted"
     notes = []
@@ -322,6 +326,8 @@ def _note(n_beyond: int, n_missing: int, n_used: int) -> str:
         notes.append(f"{n_beyond} of {n_used} used inputs outside the development data: an extrapolation")
     if n_missing:
         notes.append(f"{n_missing} of {n_used} used inputs missing, taken at the training median")
+    if new_site:
+        notes.append("a site that the model does not know: its features are not harmonised")
     return "; ".join(notes)
 
 

@@ -34,15 +34,11 @@ def write_bundle(stage: ModelStage, folder: Path) -> str:
     Returns
     -------
     str
-        Digest of the bundle; empty where the model cannot leave the study, because ComBat has no
-        estimate for a new site.
+        Digest of the bundle.
     """
     model = stage.models[0]
     if (folder / "checksums.json").is_file():
         shutil.rmtree(folder)
-    if model.preparation.harmonise is not None:
-        log.info("no model bundle: a harmonised model has no estimate for a new site")
-        return ""
     _, chosen = stage.primary()
     fitted = fit_final(
         stage.dataset,
@@ -79,7 +75,8 @@ def predict_table(bundle: Path, table: Path, output: Path, expected: str | None 
         X, info = feature_matrix(features)
         used: Mapping[str, Mapping[str, str]] = features.provenance.reproducible.get("parameters", {})
         digests = {sequence: own["digest"] for sequence, own in used.items()}
-        result = predict(fitted, X.assign(subject_id=info["subject_id"]), parameters=digests)
+        rows = X.assign(subject_id=info["subject_id"], site=info["site"])
+        result = predict(fitted, rows, parameters=digests)
     else:
         result = predict(fitted, read_table(table).reset_index(drop=True))
     result.save(output)

@@ -11,10 +11,8 @@ import pytest
 from sklearn.model_selection import cross_val_predict
 
 from radiomics_vert.dataset.nouns import Dataset
-from radiomics_vert.errors import AnalysisError
 from radiomics_vert.modeling import (
     ModelSpec,
-    Preparation,
     ValidationSpec,
     build_pipeline,
     feature_unit,
@@ -66,6 +64,7 @@ def test_no_measure_of_its_own_fit_is_kept(make_dataset: DatasetFactory) -> None
         "validation",
         "development",
         "versions",
+        "harmonisation",
     }
     assert set(facts["development"]) == {
         "n",
@@ -179,9 +178,3 @@ def test_all_sites_take_part_also_where_validation_left_one_out(make_dataset: Da
     fitted = fit_final(dataset, ONE_POINT, replace(RULES, scheme="leave_one_site_out", repeats=1))
     assert fitted.development.n == 60
     assert fitted.pipeline["scale"].n_samples_seen_ == 60
-
-
-def test_harmonisation_cannot_leave_the_building(make_dataset: DatasetFactory) -> None:
-    spec = ModelSpec(preparation=Preparation(harmonise="combat"))
-    with pytest.raises(AnalysisError, match="RV506"):
-        fit_final(make_dataset(), spec, RULES)

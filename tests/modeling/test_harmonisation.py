@@ -75,6 +75,27 @@ def test_small_example_equals_the_engine_and_its_formulas_written_out():
     assert np.abs(out - X).max() > 5
 
 
+@pytest.mark.parametrize("q", [0, 2])
+def test_rows_are_transformed_as_the_engine_would(q):
+    X, sites = _two_sites(seed=5, n=40, p=6)
+    new, new_sites = _two_sites(seed=6, n=17, p=6)
+    sites[::7] = "C"
+    rng = np.random.default_rng(7)
+    kept, new_kept = (rng.normal(70, 9, size=(len(own), q)) for own in (X, new))
+    mean, sd = X.mean(axis=0), X.std(axis=0)
+    engine = ComBat(
+        pd.Series(sites), continuous_covariates=pd.DataFrame(kept) if q else None, method="fortin"
+    ).fit(pd.DataFrame((X - mean) / sd))
+    fitted = SiteHarmoniser().fit(X, sites=sites, site_covariates=kept)
+    for values, names, own in ((X, sites, kept), (new, new_sites, new_kept)):
+        engine.set_params(batch=pd.Series(names), continuous_covariates=pd.DataFrame(own) if q else None)
+        expected = engine.transform(pd.DataFrame((values - mean) / sd)).to_numpy() * sd + mean
+        np.testing.assert_allclose(
+            fitted.transform(values, sites=names, site_covariates=own), expected, rtol=1e-10
+        )
+    assert all(isinstance(value, np.ndarray | tuple | str | int) for value in vars(fitted).values())
+
+
 def test_with_many_rows_the_choice_of_the_prior_does_not_matter():
     """The engine takes the priors of a feature over sites, the source those of a site over features."""
     X, sites = _two_sites(seed=3, n=900, p=40)
