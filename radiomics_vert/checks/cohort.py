@@ -17,6 +17,7 @@ FRAGMENT_VOXELS = 500
 
 # What a reader of masks decided: severity and what to do about it.
 _REMARKS: dict[str, tuple[Severity, str]] = {
+    "RV223": ("warning", "mend or remove the sidecar; without it the acquisition is not audited"),
     "RV231": ("warning", "look at the outlines where the two vertebrae meet"),
     "RV232": ("note", "nothing to do, unless a vertebra is among them: then give its pattern as the scheme"),
     "RV233": ("note", "report the threshold; the column `threshold` sets another"),
@@ -56,10 +57,11 @@ def _refused(cohort: Cohort) -> Iterator[Finding]:
     for refusal in cohort.refused:
         groups[refusal.problem.code, refusal.problem.remedy].append(refusal)
     for (code, remedy), refusals in groups.items():
-        first = refusals[0].problem
-        found = f"{first.found} (expected {first.expected}; {first.where})"
-        if len(refusals) > 1:
-            found = f"{len(refusals)} cannot be used; the first: {found}"
+        problems = [refusal.problem for refusal in refusals]
+        found = f"{problems[0].found} (expected {problems[0].expected}; {problems[0].where})"
+        if len(problems) > 1:
+            every = "; ".join(dict.fromkeys(f"{one.found} ({one.where})" for one in problems))
+            found = f"{len(problems)} cannot be used, expected {problems[0].expected}: {every}"
         yield Finding(code, "error", found, remedy, tuple(refusal.case_id for refusal in refusals))
 
 

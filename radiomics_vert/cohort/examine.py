@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from radiomics_vert.cohort.acquisition import read_facts
 from radiomics_vert.cohort.label_ranges import describe_labels
 from radiomics_vert.cohort.levels import Level
 from radiomics_vert.cohort.loading import Vertebrae, read_vertebrae, shortened, without_folders
@@ -55,10 +56,12 @@ def _examine(scan: Scan) -> tuple[tuple[Case, ...], tuple[Refusal, ...]]:
     require_complete(scan.image, series=scan.series)
     require_finite(scan.image, series=scan.series)
     found = read_vertebrae(scan)
+    facts, remarks = read_facts(scan, found.labels.geometry)
     known = replace(
         scan,
+        facts=facts,
         image_digest=file_digest(scan.image, series=scan.series),
-        remarks=shortened(scan, found.remarks),
+        remarks=shortened(scan, (*found.remarks, *remarks)),
     )
     regions = label_regions(found.labels, found.named)
     _require_anatomical_order(known, found, regions)

@@ -9,6 +9,7 @@ from radiomics_vert.reporting.inputs import KINDS, Inputs
 from radiomics_vert.reporting.nouns import Report, Section
 from radiomics_vert.reporting.quality import section as quality
 from radiomics_vert.reporting.sections import (
+    acquisition,
     adjusted,
     association,
     cohort,
@@ -64,6 +65,7 @@ def build_report(results: Sequence[Result | Sequence[Finding]]) -> Report:
         summary.section(inputs, summary.summary_sentences(known)),
         cohort.section(inputs),
         table_one.section(inputs),
+        acquisition.section(inputs),
         quality.section(inputs),
         extraction.section(inputs),
         reliability.section(inputs),

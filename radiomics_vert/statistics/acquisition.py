@@ -11,7 +11,7 @@ from radiomics_vert.dataset.nouns import Dataset
 from radiomics_vert.errors import AnalysisError, Problem
 
 NOMINAL = ("site", "center", "centre", "hospital", "scanner", "manufacturer")
-SLICE_THICKNESS = ("slice_thickness", "slice_thickness_mm", "SliceThickness")
+SLICE_THICKNESS = ("slice_thickness", "slice_thickness_mm", "SliceThickness", "spacing_between_slices")
 _ROLES = ("subject_id", "session", "label", "image_digest")
 
 

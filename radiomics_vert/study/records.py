@@ -4,27 +4,19 @@ from __future__ import annotations
 
 import pandas as pd
 
-from radiomics_vert.cohort import Cohort
+from radiomics_vert.cohort import Cohort, acquisition_table
+from radiomics_vert.cohort.acquisition import FACTS, known_facts, summarise
 from radiomics_vert.config import StudySettings
 from radiomics_vert.dataset import Dataset, merge, parse_feature, unit_ids
 from radiomics_vert.dataset.naming import SEQUENCE_SEPARATOR
 from radiomics_vert.extraction import IDENTITY, ExtractionParams, FeatureTable
-from radiomics_vert.provenance import versions
+from radiomics_vert.provenance import package_state, versions
 from radiomics_vert.results import Result
 from radiomics_vert.storage import blanks_filled
 
 TOP_FEATURES = 6
 CORRELATED_FEATURES = 30
 DIGEST_LENGTH = 64
-# Further columns of the image table that say how a scan was made. Others stay out of all results: they
-# may name people.
-ACQUISITION = frozenset(
-    (
-        *("kvp", "kv", "contrast", "contrast_phase", "phase", "kernel", "dose"),
-        *("slice_thickness", "slice_mm", "spacing", "field_strength", "tesla", "te", "tr", "ti", "coil"),
-        *("scanner", "vendor", "manufacturer", "model", "software", "fat_suppression"),
-    )
-)
 
 
 def study_result(settings: StudySettings, dataset: Dataset) -> Result:
@@ -86,9 +78,12 @@ def cohort_result(cohort: Cohort, measured: Cohort) -> Result:
         "vertebrae_not_requested": neighbours,
         "patients": len({scan.subject_id for scan in cohort.scans}),
     }
+    scans = acquisition_table(measured)
     tables = {
         "counts": pd.DataFrame([counts]),
         "acquisition": _acquisition(measured),
+        "acquisition_scans": scans,
+        "acquisition_summary": summarise(scans),
         "refused": refused,
         "unmatched": _keys_only(cohort.unmatched_clinical),
         "unlabelled": pd.DataFrame({"case_id": list(cohort.unlabelled)}),
@@ -103,15 +98,13 @@ def _keys_only(unmatched: pd.DataFrame) -> pd.DataFrame:
 
 
 def _acquisition(measured: Cohort) -> pd.DataFrame:
-    """Return the further columns of the image table for each case."""
+    """Return the facts of acquisition of each case."""
+    facts = {scan.scan_id: known_facts(scan) for scan in measured.scans}
+    present = dict.fromkeys(name for name in FACTS if any(name in own for own in facts.values()))
     return pd.DataFrame(
-        [{**case.identity(), **case.scan.facts} for case in measured.cases], columns=_fact_columns(measured)
+        [{**case.identity(), **facts[case.scan.scan_id]} for case in measured.cases],
+        columns=[*IDENTITY, *present],
     )
-
-
-def _fact_columns(cohort: Cohort) -> list[str]:
-    facts = dict.fromkeys(name for scan in cohort.scans for name in scan.facts)
-    return [*IDENTITY, *(name for name in facts if name.lower() in ACQUISITION)]
 
 
 def acquisition_info(cohort: Result, dataset: Dataset) -> pd.DataFrame:
@@ -163,13 +156,17 @@ def extraction_result(table: FeatureTable, parameters: dict[str, ExtractionParam
         )
     spec = {
         "parameters": {
-            sequence: {"file": params.name, "digest": params.digest, "settings": dict(params.settings)}
+            sequence: {"file": params.name, "digest": params.digest, **_recorded(params)}
             for sequence, params in parameters.items()
         },
         **_engine(table),
     }
     tables = {"summary": pd.DataFrame(rows), "failures": table.failures, "diagnostics": table.diagnostics}
     return Result("extraction", tables, spec)
+
+
+def _recorded(params: ExtractionParams) -> dict[str, object]:
+    return {"preprocessing": params.preprocessing.content(), "settings": dict(params.settings)}
 
 
 def _engine(table: FeatureTable) -> dict[str, str]:
@@ -290,11 +287,12 @@ def _correlation(dataset: Dataset, ordered: list[str]) -> pd.DataFrame:
 
 
 def provenance_result(dataset: Dataset, settings_digest: str, git: str, seed: int) -> Result:
-    """Return versions, hashes, git state and seeds: equal for equal runs."""
+    """Return versions, hashes, commits of package and study folder, and seeds: equal for equal runs."""
     spec = {
         "versions": versions(),
         "hashes": {"settings": settings_digest, **_hashes(dict(dataset.provenance.reproducible))},
         "git": git,
+        "package": package_state(),
         "seeds": {"validation": seed},
         "settings_digest": settings_digest,
     }

@@ -64,7 +64,7 @@ def test_ids_and_facts_come_from_further_columns(write_scan: Write) -> None:
     (case,) = cohort.cases
     assert case.case_id == "P1_2_CT_AB_L1"
     assert (case.scan.rater, case.scan.session, case.scan.site) == ("AB", "2", "north")
-    assert case.scan.facts == {"kVp": "120"}
+    assert case.scan.facts["kvp"] == "120"
 
 
 def test_the_column_scheme_overrides_that_of_the_study(write_scan: Write) -> None:

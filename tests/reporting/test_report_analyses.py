@@ -27,7 +27,8 @@ from radiomics_vert.results import Result
 
 pytestmark = pytest.mark.usefixtures("no_painting")
 SECTIONS = [
-    *("summary", "cohort", "table-one", "extraction", "reliability", "association", "adjusted", "validation"),
+    *("summary", "cohort", "table-one", "acquisition", "extraction", "reliability"),
+    *("association", "adjusted", "validation"),
     *("differences", "optimism", "explanation", "subgroups", "external", "leakage", "confounding"),
     *("sample-size", "limits", "methods", "provenance"),
 ]

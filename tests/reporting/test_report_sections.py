@@ -20,6 +20,7 @@ SECTIONS = [
     "summary",
     "cohort",
     "table-one",
+    "acquisition",
     "extraction",
     "reliability",
     "association",
@@ -339,3 +340,20 @@ def test_intervals_that_are_not_defined_are_left_out(make_results: Make) -> None
 
 def test_figures_are_of_the_right_kind(report: Report) -> None:
     assert all(isinstance(figure, Figure) and figure.svg.count("<svg") == 1 for figure in report.figures)
+
+
+def test_acquisition_is_told_by_sequence_with_units(make_results: Make) -> None:
+    summary = pd.DataFrame(
+        [["CT", "kvp", "kV", 3, 1, "120 (80 to 140)"], ["CT", "manufacturer", "", 4, 0, "A (3), B (1)"]],
+        columns=["sequence", "fact", "unit", "n", "missing", "summary"],
+    )
+    scans = pd.DataFrame({"scan_id": ["P1_CT"], "kvp": ["120"]})
+    facts = Result("cohort", {"acquisition_summary": summary, "acquisition_scans": scans})
+    report = build_report([*make_results(), facts])
+    section = next(section for section in report.sections if section.key == "acquisition")
+    (table,) = section.items
+    assert isinstance(table, Table)
+    assert table.shown["Fact"].tolist() == ["Tube voltage (kV)", "Manufacturer"]
+    assert table.shown["Value"].tolist() == ["120 (80 to 140)", "A (3), B (1)"]
+    assert table.data is not None
+    assert table.data["scan_id"].tolist() == ["P1_CT"]
