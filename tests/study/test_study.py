@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from radiomics_vert._version import __version__
 from radiomics_vert.errors import RadiomicsVertError, ReportError
 from radiomics_vert.results import Result
 from radiomics_vert.study import Run, load_results, load_study, result_sentences
@@ -28,7 +29,7 @@ def test_every_stage_leaves_its_files(finished):
     output = finished.study.output
     kinds = {result.kind for result in load_results(output / "records")}
     assert kinds == {
-        "study", "cohort", "flow", "checks_extraction", "checks_dataset", "checks_validation",
+        "study", "cohort", "flow", "checks_extraction", "quality", "checks_dataset", "checks_validation",
         "extraction", "table_one", "association", "values", "adjusted", "confounding",
         "sample_size_check", "validation", "comparison", "subgroups", "explanation", "leakage_probe",
         "provenance",
@@ -70,11 +71,29 @@ def test_provenance_separates_the_run_from_the_result(finished):
     facts = json.loads((finished.study.output / "provenance.json").read_text("utf-8"))
     assert facts["reproducible"]["settings_digest"] == finished.study.settings_digest
     assert facts["reproducible"]["versions"]["numpy"]
-    assert {"time", "host", "seconds_extract"} <= set(facts["run"])
+    assert set(facts["run"]) == {"extract", "analyze", "validate", "report"}
+    assert all({"time", "host"} <= set(stage) for stage in facts["run"].values())
+    assert facts["run"]["extract"]["seconds"] > 0
+    assert facts["reproducible"]["package"].startswith(__version__)
     html = (finished.study.output / "report.html").read_text("utf-8")
-    assert facts["run"]["time"] not in html
-    assert facts["run"]["host"] not in html
+    assert facts["run"]["report"]["time"] not in html
+    assert facts["run"]["report"]["host"] not in html
+    assert "Study folder, git" in html
     assert str(finished.study.folder) not in html
+
+
+def test_a_report_that_is_built_later_keeps_the_facts_of_the_run(finished, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(finished.study.folder, folder)
+    path = folder / "results" / "provenance.json"
+    facts = json.loads(path.read_text("utf-8"))
+    facts["run"]["extract"]["host"] = "elsewhere"
+    path.write_text(json.dumps(facts), "utf-8")
+    Run(load_study(folder)).report()
+    later = json.loads(path.read_text("utf-8"))
+    assert later["run"]["extract"] == facts["run"]["extract"]
+    assert later["run"]["validate"] == facts["run"]["validate"]
+    assert later["reproducible"] == facts["reproducible"]
 
 
 def test_a_second_run_gives_the_same_bytes_with_other_workers(finished, tmp_path):
@@ -110,9 +129,9 @@ def test_an_unusable_scan_becomes_a_row_with_a_reason(small_study):
     rows = pd.read_csv(cohort / "images.csv")
     (cohort / rows.loc[0, "image"]).unlink()
     run = Run(load_study(small_study))
-    summary, findings = run.check()
-    assert summary.startswith("13 scans of 13 patients; ")
-    assert [f.code for f in findings if f.severity == "error"] == ["RV101"]
+    checked = run.check(pages=False)
+    assert checked.summary.startswith("13 scans of 13 patients; ")
+    assert [f.code for f in checked.findings if f.severity == "error"] == ["RV101"]
     table = run.extract()
     assert list(table.failures["code"]) == ["RV101"]
     assert table.failures["subject_id"].item() == rows.loc[0, "subject_id"]
@@ -132,14 +151,14 @@ def test_check_foresees_what_the_outcome_cannot_give(small_study):
     edit(small_study / "study.yaml", "positive: metastatic", "positive: malignant")
     edit(small_study / "study.yaml", "outer_folds: 3", "outer_folds: 9")
     run = Run(load_study(small_study))
-    _, findings = run.check()
-    assert [(f.code, f.severity) for f in findings if f.severity == "error"] == [("RV401", "error")]
+    checked = run.check(pages=False)
+    assert [(f.code, f.severity) for f in checked.findings if f.severity == "error"] == [("RV401", "error")]
     with pytest.raises(RadiomicsVertError, match="'malignant'"):
         run.extract()
     edit(small_study / "study.yaml", "positive: malignant", "positive: metastatic")
-    summary, findings = Run(load_study(small_study)).check()
-    assert "RV502" in {f.code for f in findings if f.severity == "error"}
-    assert "osteoporotic" in summary
+    checked = Run(load_study(small_study)).check(pages=False)
+    assert "RV502" in {f.code for f in checked.findings if f.severity == "error"}
+    assert "osteoporotic" in checked.summary
 
 
 def test_nothing_to_measure_stops_before_long_work(small_study):
@@ -195,7 +214,7 @@ def test_results_of_other_settings_do_not_stay(small_study):
     assert not list(run.study.records.glob("leakage_probe*"))
     run.extract()
     assert {result.kind for result in load_results(run.study.records)} == {
-        "cohort", "checks_extraction", "extraction",
+        "cohort", "checks_extraction", "quality", "extraction",
     }  # fmt: skip
 
 
@@ -243,5 +262,5 @@ def test_check_tells_what_the_settings_ask_in_vain(small_study):
         images[column] = "cohort/" + images[column]
     images.to_csv(small_study / "images.csv", index=False)
     edit(small_study / "study.yaml", "images: cohort/images.csv", "images: images.csv")
-    _, findings = Run(load_study(small_study)).check()
-    assert {f.code for f in findings if f.severity == "error"} == {"RV602", "RV507"}
+    checked = Run(load_study(small_study)).check(pages=False)
+    assert {f.code for f in checked.findings if f.severity == "error"} == {"RV602", "RV507"}
