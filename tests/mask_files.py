@@ -42,14 +42,14 @@ def _common(path: Path, kind: str, instance: str, modality: str) -> FileDataset:
 def write_series(
     folder: Path, volume: sitk.Image, *, series: str = SERIES, frame: str = FRAME, number: int = 1
 ) -> list[Path]:
-    """Write a volume as a CT series, one file per slice; names do not follow the slices."""
+    """Write a volume as a CT series, one file per slice, named from the last slice to the first."""
     folder.mkdir(parents=True, exist_ok=True)
     array = sitk.GetArrayFromImage(volume).astype(np.int16)
     direction = np.array(volume.GetDirection()).reshape(3, 3)
     spacing = volume.GetSpacing()
     files = []
     for index, plane in enumerate(array):
-        path = folder / f"{(index * 7) % len(array):03d}.dcm"
+        path = folder / f"{len(array) - 1 - index:03d}.dcm"
         dataset = _common(path, CTImageStorage, f"{series}.{index + 1}", "CT")
         dataset.SeriesInstanceUID, dataset.FrameOfReferenceUID = series, frame
         dataset.SeriesNumber, dataset.InstanceNumber = number, index + 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 from functools import reduce
 from pathlib import Path
@@ -27,6 +28,7 @@ from radiomics_vert.imaging import (
     read_segmentation,
     require_same_geometry,
 )
+from radiomics_vert.storage import sha256_file
 
 # [O] Outlines of neighbours that touch share a rim of voxels; beyond this share of the smaller vertebra one
 # of the two is not what its name says.
@@ -123,7 +125,7 @@ def read_vertebrae(scan: Scan) -> Vertebrae:
     if scan.region == "body" and scan.scheme.region != "body" and scan.subregions is not None:
         array[~_body(scan, scan.subregions, mask.geometry)] = 0
     return Vertebrae(
-        LabelMap(_volume(array, mask), mask.source),
+        as_label_map(array, mask.geometry, mask.source),
         selection.vertebrae,
         failed,
         (*mask.remarks, *selection.remarks, *remarks),
@@ -188,13 +190,28 @@ def _body(scan: Scan, path: Path, grid: Geometry) -> np.ndarray:
     return np.asarray(table[array])
 
 
-def _volume(array: np.ndarray, mask: Segmentation) -> sitk.Image:
+def as_label_map(array: np.ndarray, grid: Geometry, source: str) -> LabelMap:
+    """Put labels of shape (z, y, x) on a grid."""
     volume = sitk.GetImageFromArray(array)
-    grid = mask.geometry
     volume.SetSpacing(grid.spacing)
     volume.SetOrigin(grid.origin)
     volume.SetDirection(grid.direction)
-    return volume
+    return LabelMap(volume, source)
+
+
+def mask_digest(scan: Scan) -> str:
+    """Return the sha256 of the mask's bytes: of one file, of all files of a folder, or of those listed.
+
+    Raises
+    ------
+    OSError
+        A file cannot be read.
+    """
+    if scan.mask.is_file() and not scan.further_masks:
+        return sha256_file(scan.mask)
+    files = sorted(scan.mask.iterdir()) if scan.mask.is_dir() else [scan.mask]
+    parts = [f"{file.name} {sha256_file(file)}" for file in (*files, *scan.further_masks) if file.is_file()]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def without_folders(scan: Scan, text: str) -> str:

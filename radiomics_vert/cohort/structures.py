@@ -9,12 +9,12 @@ from functools import reduce
 import numpy as np
 
 from radiomics_vert.cohort.level_names import mentioned_levels, plain
-from radiomics_vert.cohort.loading import open_mask
+from radiomics_vert.cohort.loading import as_label_map, open_mask
 from radiomics_vert.cohort.nouns import Scan
 from radiomics_vert.cohort.schemes import LabelScheme
 from radiomics_vert.cohort.segment_names import reads_names, select_vertebrae
 from radiomics_vert.errors import CohortError
-from radiomics_vert.imaging import LabelMap, Segmentation, read_label_map, require_same_geometry
+from radiomics_vert.imaging import Geometry, LabelMap, Segmentation, read_label_map, require_same_geometry
 
 # Our name -> spellings in masks that name their segments; other names are kept as they are.
 _SPELLINGS = {
@@ -26,7 +26,8 @@ _SPELLINGS = {
 }
 _CANONICAL = {spelling: name for name, spellings in _SPELLINGS.items() for spelling in spellings}
 _DISC = re.compile(r"(?<![a-z])(disc|disk|discus|ivd)(?![a-z])")
-_MUSCLE = re.compile(r"autochthon|iliopsoas|psoas|muscle|multifidus|erector spinae|quadratus lumborum")
+_DISC_NAME = re.compile(r"^disc(_|$)")
+_MUSCLE = re.compile(r"autochthon|psoas|muscle|multifidus|erector_spinae|quadratus_lumborum")
 
 
 class Structures(Mapping[str, np.ndarray]):
@@ -36,6 +37,8 @@ class Structures(Mapping[str, np.ndarray]):
     ----------
     makers : mapping of str to callable
         Name -> function that returns the voxels.
+    geometry : Geometry
+        The grid of the mask.
 
     Notes
     -----
@@ -43,8 +46,9 @@ class Structures(Mapping[str, np.ndarray]):
     up once.
     """
 
-    def __init__(self, makers: Mapping[str, Callable[[], np.ndarray]]) -> None:
+    def __init__(self, makers: Mapping[str, Callable[[], np.ndarray]], geometry: Geometry) -> None:
         self._makers = dict(sorted(makers.items()))
+        self.geometry = geometry
 
     def __getitem__(self, name: str) -> np.ndarray:
         return self._makers[name]()
@@ -70,8 +74,8 @@ def load_structures(scan: Scan) -> Structures:
         A read-only mapping of names to arrays of bool, shape (z, y, x); only what occurs in the mask. Names:
         those of the scheme (`cord`, `canal`, `sacrum`, `autochthon_left`, ...), `disc_L1` for the disc below
         L1, `endplate_L1`; for masks that name their segments, the same names where the meaning is known,
-        else the name in lower case with underscores. `disc` and `muscle` are the unions of all discs and
-        muscles. Structures of the sub-region mask join them where the manifest names its scheme.
+        else the name in lower case with underscores. Structures of the sub-region mask join them where the
+        manifest names its scheme.
 
     Raises
     ------
@@ -90,19 +94,44 @@ def load_structures(scan: Scan) -> Structures:
         require_same_geometry(mask.geometry, parts.geometry, f"{scan.mask}, {scan.subregions}")
         for name, maker in _of_labels(scan.subregions_scheme, parts).items():
             makers.setdefault(name, maker)
-    for union, fits in (("disc", _is_disc), ("muscle", _is_muscle)):
-        members = [maker for name, maker in makers.items() if fits(name)]
-        if members:
-            makers[union] = _union(members)
-    return Structures(makers)
+    return Structures(makers, mask.geometry)
 
 
-def _is_disc(name: str) -> bool:
-    return name == "disc" or name.startswith("disc_")
+def load_tissue(scan: Scan, tissue: str) -> LabelMap | None:
+    """Return where a tissue is that can stand in for bone marrow as a reference.
 
+    Parameters
+    ----------
+    scan : Scan
+        As for :func:`load_structures`.
+    tissue : {"muscle", "disc", "csf"}
+        `muscle`: the muscles along the spine and the psoas. `disc`: all discs. `csf`: the structure of that
+        name, or the spinal canal where the cord is a structure of its own, without the cord.
 
-def _is_muscle(name: str) -> bool:
-    return bool(_MUSCLE.search(name.replace("_", " ")))
+    Returns
+    -------
+    LabelMap or None
+        1 inside, on the grid of the mask; None where the mask holds no such tissue.
+
+    Raises
+    ------
+    ImageError
+        As :func:`load_structures`.
+    """
+    structures = load_structures(scan)
+    if tissue == "csf":
+        names = [name for name in ("csf", "canal") if name in structures][:1]
+        if names == ["canal"] and "cord" not in structures:
+            names = []
+    else:
+        fits = _DISC_NAME if tissue == "disc" else _MUSCLE
+        names = [name for name in structures if fits.search(name)]
+    if not names:
+        return None
+    inside = np.logical_or.reduce([structures[name] for name in names])
+    if names == ["canal"]:
+        inside &= ~structures["cord"]
+    return as_label_map(inside.astype(np.uint8), structures.geometry, str(scan.mask))
 
 
 def _union(makers: list[Callable[[], np.ndarray]]) -> Callable[[], np.ndarray]:

@@ -189,7 +189,7 @@ def steps_for(scan: Scan, params: Mapping[str, ExtractionParams]) -> tuple[Step,
     steps = params[scan.sequence].steps()
     if not any(step.settings["force2D"] for step in steps):
         return steps
-    geometry = read_geometry(scan.image)
+    geometry = read_geometry(scan.image, series=scan.series)
     spacing = orientation_of(geometry, params[scan.sequence].preprocessing).spacing(geometry.spacing)
     return tuple(fit_to_scan(step, spacing, scan.scan_id) for step in steps)
 
@@ -243,7 +243,7 @@ def read_volumes(scan: Scan) -> Volumes:
     ImageError
         RV2xx, RV201 among them where the files changed after the cohort was read.
     """
-    image, labels = read_image(scan.image, verified=True), load_vertebrae(scan)
+    image, labels = read_image(scan.image, series=scan.series, verified=True), load_vertebrae(scan)
     if image.geometry.matches(labels.geometry):
         return Volumes(image.volume, labels.volume)
     raise ImageError(
