@@ -6,6 +6,7 @@ from radiomics_vert.cohort.examine import examine_scan
 from radiomics_vert.cohort.levels import Level
 from radiomics_vert.cohort.loading import load_vertebrae, mask_digest
 from radiomics_vert.cohort.nouns import Case, Cohort, Refusal, Scan
+from radiomics_vert.cohort.pseudonyms import pseudonym, read_secret
 from radiomics_vert.cohort.reading import duplicate_images, read_cohort
 from radiomics_vert.cohort.reference import (
     TISSUES,
@@ -43,8 +44,10 @@ __all__ = [
     "load_tissue",
     "load_vertebrae",
     "mask_digest",
+    "pseudonym",
     "read_clinical",
     "read_cohort",
+    "read_secret",
     "reference_cases",
     "scheme_candidates",
     "scheme_names",

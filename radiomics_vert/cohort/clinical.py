@@ -12,6 +12,7 @@ import pandas as pd
 from radiomics_vert.cohort.cells import duplicated_row, missing_columns, missing_value, rows_of
 from radiomics_vert.cohort.levels import Level
 from radiomics_vert.cohort.nouns import Case
+from radiomics_vert.cohort.pseudonyms import pseudonym
 from radiomics_vert.errors import CohortError, Problem, raise_all
 from radiomics_vert.storage import read_table
 
@@ -19,7 +20,7 @@ KEYS = ("subject_id", "session", "level", "label")
 _WHOLE = re.compile(r"^(\d+)(\.0+)?$")
 
 
-def read_clinical(path: str | Path) -> pd.DataFrame:
+def read_clinical(path: str | Path, secret: bytes = b"") -> pd.DataFrame:
     """Read a clinical table.
 
     Parameters
@@ -27,6 +28,8 @@ def read_clinical(path: str | Path) -> pd.DataFrame:
     path : str or Path
         CSV, TSV, XLSX or Parquet with `subject_id[, session][, level][, label], <outcome>, ...`. A row
         without level and label applies to the subject. `label` is for masks of unnamed instances.
+    secret : bytes
+        Replaces subject ids by pseudonyms when it is not empty, see :func:`read_secret`.
 
     Returns
     -------
@@ -48,7 +51,10 @@ def read_clinical(path: str | Path) -> pd.DataFrame:
     seen: dict[tuple[str, ...], int] = {}
     keys = [name for name in KEYS if name in frame.columns]
     cleaned: dict[str, list[str]] = {name: [] for name in keys}
-    for line, cells in rows_of(frame):
+    for line, written in rows_of(frame):
+        cells = written
+        if secret:
+            cells = {**written, "subject_id": pseudonym(written["subject_id"], secret)}
         key = _clean_keys(cells, keys, f"{path}, line {line}", problems)
         for name, value in zip(keys, key, strict=True):
             cleaned[name].append(value)

@@ -219,6 +219,9 @@ def without_folders(scan: Scan, text: str) -> str:
     paths = (scan.image, scan.mask, scan.subregions, *scan.further_masks)
     for path in sorted(filter(None, paths), key=lambda path: -len(str(path))):
         text = text.replace(str(path), path.name)
+        if scan.pseudonymous:
+            # File names often hold the id that the pseudonym hides.
+            text = text.replace(path.name, "the image" if path == scan.image else "the mask")
     return text
 
 

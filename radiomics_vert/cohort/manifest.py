@@ -15,6 +15,7 @@ from radiomics_vert.cohort.cells import (
     rows_of,
 )
 from radiomics_vert.cohort.nouns import Scan
+from radiomics_vert.cohort.pseudonyms import pseudonym
 from radiomics_vert.cohort.schemes import LabelScheme, load_scheme
 from radiomics_vert.errors import CohortError, Problem
 from radiomics_vert.imaging import DEFAULT_THRESHOLD
@@ -41,11 +42,14 @@ class Manifest:
         For rows that name none.
     region : {"vertebra", "body"}
         What is to be measured.
+    secret : bytes
+        Replaces subject ids by pseudonyms when it is not empty.
     """
 
     path: Path
     scheme: LabelScheme | None
     region: str
+    secret: bytes = b""
     scans: list[Scan] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     _schemes: dict[str, LabelScheme | None] = field(default_factory=dict)
@@ -70,8 +74,11 @@ class Manifest:
 
     def _rows(self, frame: pd.DataFrame) -> None:
         seen: dict[str, int] = {}
-        for line, cells in rows_of(frame):
+        for line, written in rows_of(frame):
             before = len(self.problems)
+            cells = written
+            if self.secret:
+                cells = {**written, "subject_id": pseudonym(written["subject_id"], self.secret)}
             scan = self._scan(line, cells)
             if scan is None or len(self.problems) > before:
                 continue
@@ -115,6 +122,7 @@ class Manifest:
             series=cells.get("series", ""),
             threshold=threshold,
             further_masks=tuple(masks[1:]),
+            pseudonymous=bool(self.secret),
             subregions_scheme=self._schemes.get(companion) if companion else None,
         )
 

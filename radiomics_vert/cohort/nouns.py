@@ -46,6 +46,8 @@ class Scan:
         Share of the largest value from which a voxel of a fractional DICOM-SEG is inside.
     further_masks : tuple of Path
         More files, when every vertebra has its own and the manifest lists them.
+    pseudonymous : bool
+        The subject id is a pseudonym, so messages must not show file names either.
     subregions_scheme : LabelScheme, optional
         What the numbers of `subregions` mean, where the manifest names it.
     remarks : tuple of Remark
@@ -69,6 +71,7 @@ class Scan:
     series: str = ""
     threshold: float = DEFAULT_THRESHOLD
     further_masks: tuple[Path, ...] = ()
+    pseudonymous: bool = False
     subregions_scheme: LabelScheme | None = None
     remarks: tuple[Remark, ...] = ()
 

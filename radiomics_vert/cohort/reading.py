@@ -13,6 +13,7 @@ from radiomics_vert.cohort.clinical import match_clinical, read_clinical
 from radiomics_vert.cohort.examine import examine_scan
 from radiomics_vert.cohort.manifest import Manifest
 from radiomics_vert.cohort.nouns import Case, Cohort, Scan
+from radiomics_vert.cohort.pseudonyms import read_secret
 from radiomics_vert.cohort.scheme_parsing import REGIONS
 from radiomics_vert.cohort.schemes import LabelScheme, load_scheme
 from radiomics_vert.errors import CohortError, Problem, RadiomicsVertError, raise_all
@@ -29,6 +30,7 @@ def read_cohort(
     *,
     scheme: LabelScheme | str | Path | None = None,
     region: str = "vertebra",
+    hash_ids: str | Path | None = None,
     n_jobs: int = 1,
     progress: Progress | None = None,
 ) -> Cohort:
@@ -48,6 +50,9 @@ def read_cohort(
     region : {"vertebra", "body"}, default "vertebra"
         What is measured. `body` needs the column `subregions`, or a scheme of bodies. Masks of bodies are
         always measured as bodies.
+    hash_ids : str or Path, optional
+        File with a secret: every subject id becomes a pseudonym (see :func:`pseudonym`) before anything else
+        is done, in both tables alike.
     n_jobs : int, default 1
         Worker processes; the result does not depend on it.
     progress : callable, optional
@@ -72,11 +77,12 @@ def read_cohort(
         remedy = "choose one of the two"
         problems.append(Problem("RV602", "vertebra or body", repr(region), "region", remedy))
     default = _collect(lambda: _as_scheme(scheme), problems)
-    manifest = Manifest(Path(images), default, region)
+    secret = _collect(lambda: read_secret(hash_ids), problems) if hash_ids else b""
+    manifest = Manifest(Path(images), default, region, secret or b"")
     if default is not None or scheme is None:
         _collect(manifest.read, problems)
     problems.extend(manifest.problems)
-    table = None if clinical is None else _collect(lambda: read_clinical(clinical), problems)
+    table = None if clinical is None else _collect(lambda: read_clinical(clinical, secret or b""), problems)
     raise_all(CohortError, problems)
     return _examine_all(manifest, pd.DataFrame() if table is None else table, n_jobs, progress)
 

@@ -36,6 +36,11 @@ class CohortSettings(Strict):
         description="What to measure: the whole labelled vertebra, or its body alone (needs a scheme of "
         "bodies or a `subregions` mask).",
     )
+    hash_ids: str | None = Field(
+        None,
+        description="File with a secret of 22 characters or more, relative to the study folder: subject ids "
+        "become pseudonyms in all tables, pages and reports. Keep it out of what you publish.",
+    )
     rater: str | None = Field(None, description="Whose masks enter the analysis where several raters drew.")
 
 

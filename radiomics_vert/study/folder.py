@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
 
+from radiomics_vert.cohort import read_secret
 from radiomics_vert.config import StudySettings, read_settings
 from radiomics_vert.errors import Problem, ReportError
 from radiomics_vert.extraction import FeatureTable
@@ -47,6 +48,16 @@ class Study:
     def output(self) -> Path:
         """Folder of results and report."""
         return self.elsewhere or self.folder / self.settings.output
+
+    @property
+    def secret_file(self) -> Path | None:
+        """File with the secret that turns subject ids into pseudonyms; None when ids stay."""
+        name = self.settings.cohort.hash_ids
+        return self.folder / name if name else None
+
+    def secret(self) -> bytes:
+        """Return the secret; empty when ids stay as they are."""
+        return read_secret(self.secret_file) if self.secret_file else b""
 
     @property
     def features(self) -> Path:

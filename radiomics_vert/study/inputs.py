@@ -202,6 +202,7 @@ def _cohort(study: Study, n_jobs: int, watch: Watch) -> Cohort:
         study.folder / settings.clinical,
         scheme=settings.scheme,
         region=settings.region,
+        hash_ids=study.secret_file,
         n_jobs=n_jobs,
         progress=watch("examining images and masks"),
     )

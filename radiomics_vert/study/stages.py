@@ -5,20 +5,21 @@ from __future__ import annotations
 import logging
 import shutil
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
 
 from radiomics_vert.checks import Finding, check_cohort, check_features, check_validation, findings_result
-from radiomics_vert.cohort import Cohort, read_clinical
+from radiomics_vert.cohort import Cohort, read_clinical, reference_cases
 from radiomics_vert.dataset import Dataset, merge
 from radiomics_vert.extraction import FeatureTable, extract, perturbed_features
 from radiomics_vert.provenance import git_state, run_facts
 from radiomics_vert.reporting import build_report, summary_sentences, write_report
 from radiomics_vert.results import Result, remove_results
 from radiomics_vert.statistics import reliability
-from radiomics_vert.storage import write_json
+from radiomics_vert.storage import read_json, write_json
 from radiomics_vert.study.analysis import Watch, describe, examine, renamed, unwatched
 from radiomics_vert.study.choices import model_stage
 from radiomics_vert.study.deployment import MODEL, write_bundle
@@ -74,7 +75,7 @@ class Run:
     study: Study
     watch: Watch = unwatched
     workers: int | None = None
-    facts: dict[str, object] = field(default_factory=lambda: dict(run_facts()))
+    facts: dict[str, object] = field(default_factory=dict)
 
     @property
     def n_jobs(self) -> int:
@@ -107,7 +108,12 @@ class Run:
         cache = study.folder / study.settings.execution.cache
         quality = self._quality(inputs, pages=True)
         table = extract(
-            measured, parameters, n_jobs=self.n_jobs, cache=cache, progress=self.watch("extracting features")
+            measured,
+            parameters,
+            references=reference_cases(inputs.cohort),
+            n_jobs=self.n_jobs,
+            cache=cache,
+            progress=self.watch("extracting features"),
         )
         remove_results(study.records, KINDS)
         table.save(study.features)
@@ -118,14 +124,13 @@ class Run:
         quality.result().save(study.records)
         extraction_result(table, parameters).save(study.records)
         self._perturb(inputs)
-        self.facts["extraction"] = dict(table.provenance.run)
-        self._done("extract", started)
+        self._done("extract", started, extraction=dict(table.provenance.run))
         return table
 
     def dataset(self) -> Dataset:
         """Return the dataset of the extracted features and the clinical table."""
         study = self.study
-        clinical = read_clinical(study.folder / study.settings.cohort.clinical)
+        clinical = read_clinical(study.folder / study.settings.cohort.clinical, study.secret())
         return merge(study.load_features(), clinical, **study.dataset_roles())
 
     def analyze(self) -> list[Result]:
@@ -168,7 +173,7 @@ class Run:
             result.save(self.study.records)
         self.facts["model_bundle"] = write_bundle(stage, self.study.output / MODEL)
         renamed(findings_result(check_validation(results[0])), "checks_validation").save(self.study.records)
-        self._done("validate", started)
+        self._done("validate", started, **self.facts)
         return results
 
     def reference(self) -> Dataset | None:
@@ -182,7 +187,7 @@ class Run:
         """Build the report from the result tables; nothing is computed again."""
         self.study.require_one_run()
         path = report_folder(self.study.records, self.study.output)
-        write_json(self.study.output / "provenance.json", self._provenance())
+        self._keep("report", run_facts())
         return path
 
     def run(self) -> Path:
@@ -216,9 +221,11 @@ class Run:
         table = perturbed_features(
             remeasured(inputs.measured, settings.sample, settings.seed, self.study.settings.cohort.rater),
             inputs.parameters,
+            references=reference_cases(inputs.cohort),
             perturbations=("original", *settings.perturbations),
             n_jobs=self.n_jobs,
             seed=settings.seed,
+            cache=self.study.folder / self.study.settings.execution.cache,
             progress=self.watch("measuring on changed masks"),
         )
         table.save(self.study.perturbed)
@@ -227,15 +234,23 @@ class Run:
         )
         result.save(self.study.records)
 
-    def _done(self, stage: str, started: float) -> None:
+    def _done(self, stage: str, started: float, **facts: object) -> None:
         seconds = round(time.perf_counter() - started, 1)
-        self.facts[f"seconds_{stage}"] = seconds
+        self._keep(stage, {**run_facts(), **facts, "seconds": seconds})
         self.study.mark(stage, first=stage == "extract")
         log.info("%s took %s s", stage, seconds)
 
-    def _provenance(self) -> dict[str, object]:
-        spec = Result.load(self.study.records, "provenance").spec
-        return {"reproducible": dict(spec), "run": self.facts}
+    def _keep(self, stage: str, facts: Mapping[str, object]) -> None:
+        """Note the facts of a stage beside those of the others; the first stage forgets them.
+
+        A report that is built later does not touch what is known about the run that made the numbers.
+        """
+        path, records = self.study.output / "provenance.json", self.study.records
+        known = read_json(path) if path.is_file() and stage != "extract" else {}
+        whole = {"run": {**known.get("run", {}), stage: dict(facts)}}
+        if (records / "provenance.json").is_file():
+            whole["reproducible"] = dict(Result.load(records, "provenance").spec)
+        write_json(path, whole)
 
 
 def report_folder(results: Path, output: Path) -> Path:
