@@ -129,6 +129,7 @@ CODES: dict[str, str] = {
     "RV512": "Table lacks inputs of the model",
     "RV513": "External cohort shares patients with the development data",
     "RV514": "Shapley values cannot be computed",
+    "RV515": "Intervals are optimistic with few patients",
     # settings
     "RV601": "Unknown setting",
     "RV602": "Setting has the wrong value",

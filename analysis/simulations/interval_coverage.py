@@ -22,6 +22,8 @@ PATIENTS, ICC = 60, 0.4
 COHORTS = 500
 FEATURES = 6
 TRUTHS = (0.5, 0.75, 0.85, 0.95)
+COLUMNS = ("quantity", "truth", "cohorts", "method", "share", "expected")
+SMALL = (8, 12, 16, 20, 30)
 
 
 def auc_coverage(cohorts: Iterable[int]) -> pd.DataFrame:
@@ -79,6 +81,40 @@ def type_one_error(cohorts: Iterable[int]) -> pd.DataFrame:
     )
 
 
+def small_cohorts(cohorts: Iterable[int]) -> pd.DataFrame:
+    """Return what becomes of the clustered interval and p value with few patients per class.
+
+    Parameters
+    ----------
+    cohorts : iterable of int
+        Numbers of the cohorts: the seeds.
+
+    Returns
+    -------
+    DataFrame
+        `patients_per_class` and the columns of :func:`auc_coverage`; truth 0.5 for the p value.
+    """
+    numbers = list(cohorts)
+    rows = []
+    for size in SMALL:
+        drawn = [simulate((6, size, number), 2 * size, ICC, 0, quantities=_shifted()) for number in numbers]
+        truth = np.repeat(TRUTHS, FEATURES)
+        held = np.array([_covered(dataset, truth, "clustered") for dataset in drawn]).mean(axis=0)
+        shares = held.reshape(len(TRUTHS), FEATURES).mean(axis=1)
+        rows += [
+            (size, "interval of the AUC", value, len(drawn), "clustered", share, 0.95)
+            for value, share in zip(TRUTHS, shares, strict=True)
+        ]
+        noise = [simulate((7, size, number), 2 * size, ICC, FEATURES, quantities={}) for number in numbers]
+        rejected = np.mean([_p_values(dataset) < 0.05 for dataset in noise])
+        rows.append((size, "p value of the AUC", 0.5, len(noise), "clustered", rejected, 0.05))
+    return pd.DataFrame(rows, columns=["patients_per_class", *COLUMNS])
+
+
+def _p_values(dataset: Dataset) -> np.ndarray:
+    return np.asarray(clustered_auc_screen(dataset.y, dataset.X, dataset.groups)["p_value"])
+
+
 def _shifted() -> dict[str, Quantity]:
     return {
         f"{truth}_{copy}": Quantity((float(np.sqrt(2) * ndtri(truth)), 1.0), (0.0, 1.0))
@@ -98,12 +134,13 @@ def _mann_whitney(dataset: Dataset) -> np.ndarray:
 
 
 def _table(rows: Sequence[tuple[object, ...]]) -> pd.DataFrame:
-    return pd.DataFrame(rows, columns=["quantity", "truth", "cohorts", "method", "share", "expected"])
+    return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def main() -> None:
-    """Run the study and write its table."""
+    """Run the studies and write their tables."""
     write(pd.concat([auc_coverage(range(COHORTS)), type_one_error(range(COHORTS))]), "interval_coverage")
+    write(small_cohorts(range(COHORTS)), "small_cohorts")
 
 
 if __name__ == "__main__":

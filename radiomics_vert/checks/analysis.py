@@ -20,6 +20,8 @@ GREY_LEVELS = (16, 256)
 # [O] The usual rule of thumb of ten patients with the event per parameter, for one parameter.
 MINIMUM_PATIENTS = 10
 EVENTS_PER_PARAMETER = 10
+# [O] Below it simulated intervals hold the truth too rarely: analysis/simulations/small_cohorts.csv.
+LARGE_SAMPLE_PATIENTS = 20
 
 
 def check_features(table: FeatureTable) -> list[Finding]:
@@ -54,6 +56,7 @@ def check_dataset(dataset: Dataset, outer_folds: int = 5) -> list[Finding]:
     return [
         *check_identities(dataset),
         *_class_sizes(dataset, outer_folds),
+        *_large_sample(dataset),
         *_left_out(dataset),
         *_constant(dataset),
         *_many_candidates(dataset),
@@ -158,7 +161,7 @@ def _not_finite(table: FeatureTable) -> Iterator[Finding]:
 
 
 def _class_sizes(dataset: Dataset, outer_folds: int) -> Iterator[Finding]:
-    for value, name in ((0, dataset.negative), (1, dataset.positive)):
+    for name, value in _classes(dataset):
         patients = dataset.groups[dataset.y == value].nunique()
         if patients < outer_folds:
             yield Finding(
@@ -174,6 +177,27 @@ def _class_sizes(dataset: Dataset, outer_folds: int) -> Iterator[Finding]:
                 f"{patients} patients with {name}: intervals will be very wide and no model can be trusted",
                 "treat every result as a description of these patients",
             )
+
+
+def _large_sample(dataset: Dataset) -> Iterator[Finding]:
+    """Yield a finding where intervals and p values clustered by patient are too good."""
+    each = {name: dataset.groups[dataset.y == value].nunique() for name, value in _classes(dataset)}
+    few = {name: patients for name, patients in each.items() if patients < LARGE_SAMPLE_PATIENTS}
+    if few:
+        told = " and ".join(f"{patients} patients with {name}" for name, patients in few.items())
+        yield Finding(
+            "RV515",
+            "warning",
+            f"{told}: intervals and p values clustered by patient are made for many patients. In simulated "
+            "cohorts with 8 to 16 patients per class 95 % intervals of the AUC held the truth in 92 to 95 %, "
+            "of 0.97 in 86 to 90 %, and 5 to 6 % of p values without any difference were below 0.05",
+            f"read intervals as somewhat too narrow; from {LARGE_SAMPLE_PATIENTS} patients per class on they "
+            "are close to nominal",
+        )
+
+
+def _classes(dataset: Dataset) -> tuple[tuple[str, int], tuple[str, int]]:
+    return (dataset.negative, 0), (dataset.positive, 1)
 
 
 def _left_out(dataset: Dataset) -> Iterator[Finding]:

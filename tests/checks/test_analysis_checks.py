@@ -30,7 +30,7 @@ def features(n=4, failed=0, grey_levels=40, hole=False):
     return FeatureTable(values, failures, diagnostics, n + failed)
 
 
-def dataset(patients_per_class=(12, 12), constant=False):
+def dataset(patients_per_class=(20, 20), constant=False):
     n = sum(patients_per_class)
     index = pd.Index([f"u{i}" for i in range(n)])
     X = pd.DataFrame({"a": np.zeros(n) if constant else np.arange(n)}, index=index)
@@ -66,17 +66,27 @@ def test_small_classes_are_found():
 
 
 def test_more_candidates_than_events_support_are_found():
-    assert codes(check_dataset(dataset((12, 9)))) == [("RV406", "warning", 0), ("RV505", "note", 0)]
-    assert codes(check_dataset(dataset((12, 10)))) == []
+    few = [("RV406", "warning", 0), ("RV515", "warning", 0), ("RV505", "note", 0)]
+    assert codes(check_dataset(dataset((12, 9)))) == few
+    assert codes(check_dataset(dataset((12, 10)))) == few[1:2]
+
+
+def test_classes_below_a_large_sample_are_found():
+    (found,) = check_dataset(dataset((19, 20)))
+    assert (found.code, found.severity) == ("RV515", "warning")
+    assert found.explanation.startswith("19 patients with n: intervals and p values")
+    assert "92 to 95 %" in found.explanation
+    (both,) = check_dataset(dataset((19, 18)))
+    assert both.explanation.startswith("19 patients with n and 18 patients with p:")
 
 
 def test_a_covariate_of_numbers_and_text_is_found():
     data = dataset()
-    age = pd.Series(["70"] * 23 + ["~62"], index=data.X.index)
+    age = pd.Series(["70"] * 39 + ["~62"], index=data.X.index)
     told = check_dataset(replace(data, covariates=age.to_frame("age")))
     assert codes(told) == [("RV410", "warning", 1)]
     assert "'~62'" in told[0].explanation
-    sex = pd.Series(["F", "M"] * 12, index=data.X.index)
+    sex = pd.Series(["F", "M"] * 20, index=data.X.index)
     assert check_dataset(replace(data, covariates=sex.to_frame("sex"))) == []
 
 

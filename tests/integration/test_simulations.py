@@ -7,6 +7,7 @@ import pytest
 
 from analysis.simulations import interval_coverage, leakage, power
 from analysis.simulations.cohorts import PUBLISHED, committed
+from radiomics_vert.checks.analysis import LARGE_SAMPLE_PATIENTS
 
 
 def _same(found, table, share, runs):
@@ -48,6 +49,26 @@ def test_coverage_and_error_rates_of_the_committed_table():
     naive = table.xs("unclustered", level="method")
     assert (naive.loc["interval of the AUC", "share"] < 0.9).all()
     assert naive.loc["p value of associate", "share"] > 0.1
+
+
+def test_small_cohorts_of_the_committed_table():
+    table = committed("small_cohorts")
+    held = table[table["quantity"] == "interval of the AUC"]
+    assert set(held["patients_per_class"]) == set(interval_coverage.SMALL)
+    few = held["patients_per_class"] < LARGE_SAMPLE_PATIENTS
+    # The words of finding RV515.
+    assert held.loc[few, "share"].between(0.915, 0.955).all()
+    assert held.loc[few, "share"].mean() < held.loc[~few, "share"].mean() < 0.955
+    p_values = table[table["quantity"] == "p value of the AUC"]
+    assert p_values["share"].between(0.05, 0.0605).all()
+
+
+@pytest.mark.slow
+def test_small_cohorts_again():
+    found = interval_coverage.small_cohorts(range(100))
+    table = committed("small_cohorts")
+    assert found["patients_per_class"].tolist() == table["patients_per_class"].tolist()
+    _same(found, table, "share", 300)
 
 
 def test_leaks_of_the_committed_table():
