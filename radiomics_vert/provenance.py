@@ -100,6 +100,21 @@ def git_state(folder: Path) -> str:
     return f"{commit} with local changes" if _git(folder, "status", "--porcelain") else commit
 
 
+def package_state() -> str:
+    """Return the version of this package, with the commit when it is run from a checkout.
+
+    Returns
+    -------
+    str
+        For example `0.1.0`, or `0.1.0, commit 3f2a9c1 with local changes`. An installed package has no
+        commit, also where its environment lies inside another repository.
+    """
+    root = Path(__file__).resolve().parent.parent
+    if not ((root / ".git").exists() and (root / "pyproject.toml").is_file()):
+        return __version__
+    return f"{__version__}, commit {git_state(root)}"
+
+
 def _git(folder: Path, *arguments: str) -> str:
     try:
         done = subprocess.run(  # noqa: S603 - fixed program, no shell

@@ -108,7 +108,7 @@ def subgroup_labels(dataset: Dataset, name: str) -> pd.Series[str] | None:
         return None
     number = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
     if number and values.nunique() > _MAX_VALUES:
-        middle = float(values.median())
+        middle = _cut(values)
         labels = pd.Series(
             np.where(values < middle, f"below {middle:g}", f"{middle:g} or more"), index=values.index
         )
@@ -117,6 +117,13 @@ def subgroup_labels(dataset: Dataset, name: str) -> pd.Series[str] | None:
     else:
         labels = values.astype("string").astype(object)
     return labels.where(values.notna(), "not recorded")
+
+
+def _cut(values: pd.Series[float]) -> float:
+    """Return the median at three digits, so that a reader can repeat the split; exact where it must be."""
+    exact = float(values.median())
+    rounded = float(f"{exact:.3g}")
+    return rounded if (values < rounded).any() and (values >= rounded).any() else exact
 
 
 _COLUMNS = (

@@ -19,7 +19,9 @@ class Counts(NamedTuple):
     units, positive, negative, subjects : int
         What was analysed.
     cases, extracted, failed : int
-        What extraction saw, summed over sequences.
+        Vertebrae that extraction saw, summed over sequences.
+    refused : int
+        Scans that could not be used; how many vertebrae they show is not known.
     """
 
     units: int = 0
@@ -29,6 +31,7 @@ class Counts(NamedTuple):
     cases: int = 0
     extracted: int = 0
     failed: int = 0
+    refused: int = 0
 
 
 def counts(inputs: Inputs) -> Counts:
@@ -39,8 +42,12 @@ def counts(inputs: Inputs) -> Counts:
     if not units and len(flow):
         units = int(steps(flow)[-1].remained)
     summary = inputs.table("extraction", "summary")
-    total = [int(numeric(summary, name).sum()) for name in ("cases", "extracted", "failed")]
-    return Counts(units, positive, negative, subjects, *total)
+    cases, extracted, failed = (
+        int(numeric(summary, name).sum()) for name in ("cases", "extracted", "failed")
+    )
+    # A scan that was refused stands among the failures once, without a label.
+    refused = int((numeric(inputs.table("extraction", "failures"), "label") == 0).sum())
+    return Counts(units, positive, negative, subjects, cases - refused, extracted, failed - refused, refused)
 
 
 def _classes(inputs: Inputs) -> tuple[int, int, int]:

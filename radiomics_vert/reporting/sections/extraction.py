@@ -60,18 +60,24 @@ def _extraction(inputs: Inputs) -> list[Item]:
         return [missing("feature extraction", _WHY_EXTRACTION)]
     found = counts(inputs)
     failures = inputs.table("extraction", "failures")
+    refused = (
+        f" {count(found.refused, 'scan')} could not be used at all, each listed once, whatever it shows."
+        if found.refused
+        else ""
+    )
     items: list[Item] = [
         Text(
             (
                 f"{number(found.extracted)} of {count(found.cases, 'case')} (one vertebra in one image) "
                 "could be measured; "
-                f"{number(found.failed)} failed ({percent(found.failed, found.cases)}).",
+                f"{number(found.failed)} failed ({percent(found.failed, found.cases)}).{refused}",
             )
         ),
         listing_table(
             summary,
             "extraction-summary",
-            "Extraction by sequence. Cases are vertebrae; extracted and failed add up to them.",
+            "Extraction by sequence. Cases are vertebrae, and scans that could not be used; extracted "
+            "and failed add up to them.",
             _SUMMARY,
         ),
     ]

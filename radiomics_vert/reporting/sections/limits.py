@@ -20,6 +20,7 @@ _NAMES = {
     "study": "study description",
     "flow": "cohort flow",
     "checks": "data checks",
+    "quality": "quality of images and masks",
     "extraction": "feature extraction",
     "table_one": "Table 1",
     "association": "comparison of features",
@@ -216,11 +217,12 @@ def _clustering(inputs: Inputs, found: Counts) -> list[str]:
 
 
 def _failures(found: Counts) -> list[str]:
-    if not found.failed:
+    lost = [f"{number(found.failed)} of {count(found.cases, 'case')}"] if found.failed else []
+    lost += [f"{count(found.refused, 'scan')} with all its vertebrae"] if found.refused else []
+    if not lost:
         return []
     return [
-        f"Incomplete measurement: {count(found.failed, 'case')} of {number(found.cases)} could not be "
-        "measured; if the reason is "
+        f"Incomplete measurement: {' and '.join(lost)} could not be measured; if the reason is "
         "related to the disease, the results are biased."
     ]
 

@@ -19,7 +19,8 @@ def section(inputs: Inputs) -> Section:
     if spec:
         pairs: dict[str, Any] = {}
         for name, head in (
-            ("git", "Source code"),
+            ("package", "radiomics_vert"),
+            ("git", "Study folder, git"),
             ("settings_digest", "Settings, sha256"),
             ("seeds", "Seeds"),
         ):

@@ -71,9 +71,10 @@ def _who(inputs: Inputs) -> str:
 def _measured(inputs: Inputs, found: Counts) -> str:
     if not found.cases:
         return ""
+    unusable = f"; {count(found.refused, 'scan')} could not be used" if found.refused else ""
     return (
         f"; features could be measured in {number(found.extracted)} of {count(found.cases, 'case')} "
-        f"({percent(found.extracted, found.cases)})"
+        f"({percent(found.extracted, found.cases)}){unusable}"
     )
 
 
