@@ -39,6 +39,8 @@ class Structures(Mapping[str, np.ndarray]):
         Name -> function that returns the voxels.
     geometry : Geometry
         The grid of the mask.
+    label_map : LabelMap, optional
+        The whole mask, where it is a label map and the numbers of the scheme say what is what.
 
     Notes
     -----
@@ -46,9 +48,15 @@ class Structures(Mapping[str, np.ndarray]):
     up once.
     """
 
-    def __init__(self, makers: Mapping[str, Callable[[], np.ndarray]], geometry: Geometry) -> None:
+    def __init__(
+        self,
+        makers: Mapping[str, Callable[[], np.ndarray]],
+        geometry: Geometry,
+        label_map: LabelMap | None = None,
+    ) -> None:
         self._makers = dict(sorted(makers.items()))
         self.geometry = geometry
+        self.label_map = label_map
 
     def __getitem__(self, name: str) -> np.ndarray:
         return self._makers[name]()
@@ -88,13 +96,14 @@ def load_structures(scan: Scan) -> Structures:
     >>> structures["canal"].sum()  # doctest: +SKIP
     """
     mask = open_mask(scan)
-    makers = _by_name(scan.scheme, mask) if reads_names(scan.scheme, mask) else _by_number(scan.scheme, mask)
+    by_name = reads_names(scan.scheme, mask)
+    makers = _by_name(scan.scheme, mask) if by_name else _by_number(scan.scheme, mask)
     if scan.subregions is not None and scan.subregions_scheme is not None:
         parts = read_label_map(scan.subregions)
         require_same_geometry(mask.geometry, parts.geometry, f"{scan.mask}, {scan.subregions}")
         for name, maker in _of_labels(scan.subregions_scheme, parts).items():
             makers.setdefault(name, maker)
-    return Structures(makers, mask.geometry)
+    return Structures(makers, mask.geometry, None if by_name else mask.label_map)
 
 
 def load_tissue(scan: Scan, tissue: str) -> LabelMap | None:

@@ -9,7 +9,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from radiomics_vert.cohort import Case, LabelScheme, Scan, load_scheme, load_vertebrae
+from radiomics_vert.cohort import Case, LabelScheme, Scan, load_scheme, load_structures, load_vertebrae
 from radiomics_vert.imaging import Geometry, read_image, read_label_map, require_same_geometry
 from radiomics_vert.imaging.orientation import patient_axes
 from radiomics_vert.signs.nouns import Box, Layer, SignScan
@@ -69,16 +69,14 @@ def load_sign_scan(cases: Sequence[Case], companions: Mapping[str, Scan] | None 
         The mask holds no vertebra of its scheme.
     """
     scan = cases[0].scan
-    volume = read_image(scan.image)
+    volume = read_image(scan.image, series=scan.series)
     geometry = volume.geometry
     whole = load_vertebrae(replace(scan, region="vertebra"))
     require_same_geometry(geometry, whole.geometry, scan.scan_id)
     spacing = canonical_spacing(geometry)
     labels = canonical(whole.array(), geometry)
     box = _around(np.isin(labels, [case.label for case in cases]), spacing)
-    named: dict[str, Layer] = {}
-    mask = canonical(read_label_map(scan.mask).array(), geometry)[box]
-    named |= _layers(scan.scheme, mask)
+    named = _structures(scan, geometry, box)
     body = None
     if scan.subregions is not None:
         parts = canonical(read_label_map(scan.subregions).array(), geometry)[box]
@@ -100,8 +98,18 @@ def load_sign_scan(cases: Sequence[Case], companions: Mapping[str, Scan] | None 
     )
 
 
+def _structures(scan: Scan, geometry: Geometry, box: Box) -> dict[str, Layer]:
+    """Return the structures of the mask; those of a label map share one array."""
+    found = load_structures(scan)
+    if found.label_map is not None:
+        return _layers(scan.scheme, canonical(found.label_map.array(), geometry)[box])
+    return {
+        name: Layer(canonical(found[name].astype(np.uint8), geometry)[box].copy(), (1,)) for name in found
+    }
+
+
 def _companion(scan: Scan, geometry: Geometry, box: Box) -> npt.NDArray[np.floating]:
-    volume = read_image(scan.image)
+    volume = read_image(scan.image, series=scan.series)
     require_same_geometry(geometry, volume.geometry, scan.scan_id)
     return np.ascontiguousarray(canonical(volume.array(), geometry)[box])
 

@@ -196,7 +196,7 @@ def test_names_decide_where_a_mask_has_no_numbers() -> None:
     assert select_vertebrae(load_scheme("instances"), mask).vertebrae == {1: (None, (1,)), 2: (None, (2,))}
 
 
-# name: (scheme, mask, code, expected, found, remedy)
+# By name: (scheme, mask, code, expected, found, remedy)
 FAULTS: dict[str, tuple[str, Segmentation, str, str, str, str]] = {
     "a level twice": (
         "names",
