@@ -11,7 +11,7 @@ from dicom_writing import Change, save, uid, write_enhanced, write_series
 from imaging_grids import on_grid
 from pydicom import dcmread
 from pydicom.dataset import Dataset
-from pydicom.uid import ExplicitVRLittleEndian, JPEG2000Lossless, RLELossless
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, JPEG2000Lossless, RLELossless
 
 STORED = "1.2.840.10008.5.1.4.1.1."
 
@@ -140,6 +140,13 @@ def cut_compressed(syntax: object) -> Callable[[], object]:
         file.write_bytes(content[:-300])
 
     return build
+
+
+def damaged_deflated() -> None:
+    file = write_series(upright(), "scan", syntax=DeflatedExplicitVRLittleEndian)[2]
+    content = bytearray(file.read_bytes())
+    content[600:640] = b"\xff" * 40
+    file.write_bytes(content)
 
 
 def no_pixels() -> None:
@@ -310,6 +317,7 @@ FAULTS: dict[str, tuple[Callable[[], object], str]] = {
     "truncated header": (cut(0.3), ""),
     "truncated run lengths": (cut_compressed(RLELossless), ""),
     "truncated JPEG 2000": (cut_compressed(JPEG2000Lossless), ""),
+    "damaged deflated file": (damaged_deflated, ""),
     "no pixel data": (no_pixels, ""),
     "damaged header": (broken_header, ""),
     "empty DICOM file": (stray("x.dcm", b""), ""),

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import logging
 import math
+import struct
 import warnings
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -77,8 +79,8 @@ _MOST_FRAMES = 100_000
 _DIRECTORY = "1.2.840.10008.1.3.10"
 # What pydicom raises on damaged files and values, and the system on files that cannot be opened.
 DAMAGE = (
-    InvalidDicomError, BytesLengthException, OSError, EOFError, ValueError, TypeError, KeyError, IndexError,
-    AttributeError, NotImplementedError, OverflowError, RuntimeError, MemoryError,
+    InvalidDicomError, BytesLengthException, OSError, EOFError, ValueError, TypeError, LookupError,
+    AttributeError, ArithmeticError, NotImplementedError, RuntimeError, MemoryError, struct.error, zlib.error,
 )  # fmt: skip
 
 
@@ -207,9 +209,9 @@ def _frames(file: Path, name: str) -> tuple[Frame, ...]:
                 file, force=True, stop_before_pixels=True, specific_tags=[*WHITELIST, *_SEQUENCES]
             )
             shared = _values(dataset, WHITELIST)
-    except DAMAGE as error:
+    except DAMAGE:
         # The error is replaced whole: pydicom's own message would quote the damaged value.
-        raise unreadable("a DICOM header", f"{type(error).__name__} while reading it", file) from None
+        raise unreadable("a DICOM header", "damaged content", file) from None
     if not claimed and "SOPClassUID" not in shared:
         return ()
     if shared.get("SOPClassUID") == (_DIRECTORY,):
@@ -238,8 +240,8 @@ def _per_frame(
             frames = list(dataset.get("PerFrameFunctionalGroupsSequence") or [])
             base = {**shared, **_grouped(common[0])}
             values = [{**base, **_grouped(frame)} for frame in frames]
-    except DAMAGE as error:
-        raise unreadable("functional groups", f"{type(error).__name__} while reading them", file) from None
+    except DAMAGE:
+        raise unreadable("functional groups", "damaged content", file) from None
     # Frames that the header does not describe are kept: without a position they are refused later.
     return values + [base] * (max(int(declared), 1) - len(values))
 

@@ -219,7 +219,7 @@ def _reason(error: BaseException) -> str:
         "less than expected": "fewer bytes than the header promises",
         _NO_PIXELS: "none: the file ends before them",
     }
-    return next((text for part, text in known.items() if part in str(error)), type(error).__name__)
+    return next((text for part, text in known.items() if part in str(error)), "damaged content")
 
 
 def _no_decoder(syntax: str, frame: Frame) -> Problem:
