@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,44 +64,6 @@ class Contender:
         """Return one candidate per point, for the contender with this number in the list."""
         parameters = [pipeline_parameters(self.spec, point) for point in points]
         return [Candidate.of(number, place, self.pipeline, own) for place, own in enumerate(parameters)]
-
-
-def choose_point(
-    pipeline: Pipeline,
-    spec: ModelSpec,
-    points: Sequence[GridPoint],
-    X: FloatArray,
-    y: IntArray,
-    splits: Sequence[Split],
-    scoring: Scoring = "log_loss",
-    rows: Rows | None = None,
-) -> Choice:
-    """Choose hyper-parameters of one model; see :func:`choose_points`.
-
-    Parameters
-    ----------
-    pipeline : Pipeline
-        Unfitted; it is cloned.
-    spec : ModelSpec
-        Translates the points.
-    points : sequence of dict
-        The grid.
-    X : ndarray, shape (n, p)
-        Training rows of the outer fold.
-    y : ndarray of int, shape (n,)
-        Their outcome.
-    splits : sequence of (train, test)
-        Inner folds; every row in one test part.
-    scoring : {"log_loss", "auc"}, default "log_loss"
-        What counts as good, see :func:`point_scores`.
-    rows : Rows, optional
-        Facts about the rows, for steps that ask for them.
-
-    Returns
-    -------
-    Choice
-    """
-    return choose_points([Contender(spec, pipeline, points)], X, y, splits, scoring, rows)[0]
 
 
 def choose_points(
@@ -196,41 +158,6 @@ def point_scores(
         wins += _concordant_pairs(probabilities[:, test], positive)
         pairs += int(positive.sum()) * int((~positive).sum())
     return wins / pairs
-
-
-def path_probabilities(
-    pipeline: Pipeline,
-    parameters: Sequence[Mapping[str, Any]],
-    X_train: FloatArray,
-    y_train: IntArray,
-    X_test: FloatArray,
-) -> FloatArray:
-    """Fit the pipeline at every grid point and predict, without repeating shared work.
-
-    See :func:`~radiomics_vert.modeling.sharing.fit_candidates`. For pipelines whose steps ask for
-    nothing beside features and outcome.
-
-    Parameters
-    ----------
-    pipeline : Pipeline
-        Unfitted; its steps are cloned.
-    parameters : sequence of mapping
-        Pipeline parameters (`select__k`, `model__C`, ...) of each point, all with the same keys.
-    X_train, X_test : ndarray
-        Rows to fit on and rows to predict.
-    y_train : ndarray of int
-        Outcome of the training rows.
-
-    Returns
-    -------
-    ndarray, shape (points, test rows)
-        Probability of the positive class.
-    """
-    out = np.empty((len(parameters), len(X_test)))
-    candidates = [Candidate.of(0, place, pipeline, own) for place, own in enumerate(parameters)]
-    for candidate, _, predicted in fit_candidates(candidates, TrainTest(X_train, y_train, X_test), Ledger()):
-        out[candidate.point] = predicted
-    return out
 
 
 def choose_threshold(

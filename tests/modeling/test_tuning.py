@@ -17,10 +17,11 @@ from radiomics_vert.modeling import (
     grouped_folds,
 )
 from radiomics_vert.modeling.models import pipeline_parameters
+from radiomics_vert.modeling.sharing import Candidate, Ledger, TrainTest, fit_candidates
 from radiomics_vert.modeling.tuning import (
-    choose_point,
+    Contender,
+    choose_points,
     choose_threshold,
-    path_probabilities,
     point_scores,
 )
 
@@ -33,13 +34,28 @@ def rows(make_dataset):
     return dataset.X.to_numpy(), dataset.y.to_numpy(), dataset.groups.to_numpy()
 
 
+def _path(parameters, X_train, y_train, X_test):
+    """Predictions of every point, shape (points, test rows), without repeating shared work."""
+    out = np.empty((len(parameters), len(X_test)))
+    pipeline = build_pipeline(SPEC)
+    candidates = [Candidate.of(0, place, pipeline, own) for place, own in enumerate(parameters)]
+    for one, _, predicted in fit_candidates(candidates, TrainTest(X_train, y_train, X_test), Ledger()):
+        out[one.point] = predicted
+    return out
+
+
+def _choose(spec, X, y, splits, *scoring):
+    contender = Contender(spec, build_pipeline(spec), spec.points(9))
+    return choose_points([contender], X, y, splits, *scoring)[0]
+
+
 def test_shared_work_gives_the_predictions_of_separate_fits(rows):
     X, y, _ = rows
     train, test = np.arange(60), np.arange(60, 80)
     points = SPEC.points(9)
     # Backwards, so that points that share steps are not served in the order of the grid.
     parameters = [pipeline_parameters(SPEC, point) for point in points][::-1]
-    shared = path_probabilities(build_pipeline(SPEC), parameters, X[train], y[train], X[test])
+    shared = _path(parameters, X[train], y[train], X[test])
     for row, own in zip(shared, parameters, strict=True):
         alone = build_pipeline(SPEC).set_params(**own).fit(X[train], y[train])
         np.testing.assert_allclose(row, alone.predict_proba(X[test])[:, 1], atol=2e-3)
@@ -57,7 +73,7 @@ def test_no_step_is_fitted_more_often_than_its_parameters_differ(rows, monkeypat
 
         monkeypatch.setattr(step, "fit", fit)
     parameters = [pipeline_parameters(SPEC, point) for point in SPEC.points(9)]
-    path_probabilities(build_pipeline(SPEC), parameters, X, y, X)
+    _path(parameters, X, y, X)
     # One ranking serves both sizes; what follows differs between them.
     assert fits == {"SimpleImputer": 1, "CorrelationFilter": 1, "UnivariateSelector": 1, "StandardScaler": 2}
 
@@ -66,7 +82,7 @@ def test_choice_is_the_best_point_and_its_own_predictions(rows):
     X, y, groups = rows
     splits = grouped_folds(y, groups, 4, (0,))
     points = SPEC.points(9)
-    choice = choose_point(build_pipeline(SPEC), SPEC, points, X, y, splits)
+    choice = _choose(SPEC, X, y, splits)
     losses = []
     for point in points:
         pipeline = build_pipeline(SPEC).set_params(**pipeline_parameters(SPEC, point))
@@ -93,9 +109,7 @@ def test_scores_by_hand():
 def test_the_simplest_of_equal_points_wins(rows):
     X, y, groups = rows
     spec = ModelSpec(grid={"k": (3,), "l1_ratio": (1.0,), "C": (1e-6, 1e-5)})  # all are empty models
-    choice = choose_point(
-        build_pipeline(spec), spec, spec.points(9), X, y, grouped_folds(y, groups, 4, (0,)), "auc"
-    )
+    choice = _choose(spec, X, y, grouped_folds(y, groups, 4, (0,)), "auc")
     assert choice.point["C"] == 1e-6
     assert choice.score == 0.5
 
