@@ -1,0 +1,237 @@
+"""Compiled sweeps over the voxels of a region that fill the texture matrices.
+
+All work on a padded volume, flat, in which a voxel outside the region has the number 0: no sweep asks
+whether a neighbour exists. A region is given as its rows: stretches of voxels along x.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from radiomics_vert.extraction.native.compiling import compiled
+
+
+@compiled
+def bin_voxels(mask: np.ndarray, inside: np.ndarray, edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Assign numbers to the grey levels inside a region: how many bin edges lie below or at each.
+
+    Parameters
+    ----------
+    mask : ndarray of bool, shape (z, y, x)
+        The region.
+    inside : ndarray of float
+        The intensities inside, in the order of `mask`.
+    edges : ndarray of float
+        Ascending and about equally far apart.
+
+    Returns
+    -------
+    levels : ndarray of uint16, shape (z, y, x)
+        0 outside the region.
+    voxels : ndarray of int
+        Voxels of each level.
+    """
+    levels = np.zeros(mask.shape, np.uint16)
+    voxels = np.zeros(edges.size + 1, np.int64)
+    flat, flat_mask = levels.ravel(), mask.ravel()
+    first, width, taken = edges[0], edges[1] - edges[0], 0
+    for i in range(flat.size):
+        if flat_mask[i]:
+            value = inside[taken]
+            taken += 1
+            # A guess by division, put right by comparison: the edges decide, as in numpy's digitize.
+            level = min(max(int((value - first) / width) + 1, 0), edges.size)
+            while level > 0 and value < edges[level - 1]:
+                level -= 1
+            while level < edges.size and value >= edges[level]:
+                level += 1
+            flat[i] = level
+            voxels[level] += 1
+    return levels, voxels
+
+
+@compiled
+def pad_levels(
+    levels: np.ndarray, pad: np.ndarray, lookup: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Copy grey levels into a padded volume and find the rows of the region.
+
+    Parameters
+    ----------
+    levels : ndarray of uint16, shape (z, y, x)
+        Grey levels, 0 outside the region.
+    pad : ndarray of int, shape (3,)
+        Voxels to add on each side along z, y, x.
+    lookup : ndarray of uint16, shape (highest level + 1,)
+        The number to write for each level, 0 for 0.
+
+    Returns
+    -------
+    padded : ndarray of uint16, flat
+        Grey levels.
+    numbered : ndarray of uint16, flat
+        The numbers of `lookup` in place of levels.
+    rows : ndarray of int, shape (n_rows, 2)
+        First voxel in the padded volume and length.
+    """
+    nz, ny, nx = levels.shape
+    py, px = ny + 2 * pad[1], nx + 2 * pad[2]
+    padded = np.zeros((nz + 2 * pad[0]) * py * px, np.uint16)
+    numbered = np.zeros(padded.size, np.uint16)
+    rows = np.empty((nz * ny * ((nx + 1) // 2), 2), np.int64)
+    count = 0
+    for z in range(nz):
+        for y in range(ny):
+            start = ((z + pad[0]) * py + y + pad[1]) * px + pad[2]
+            inside = False
+            for x in range(nx):
+                level = levels[z, y, x]
+                padded[start + x] = level
+                numbered[start + x] = lookup[level]
+                if level > 0 and not inside:
+                    rows[count, 0] = start + x
+                elif level == 0 and inside:
+                    rows[count, 1] = start + x - rows[count, 0]
+                    count += 1
+                inside = level > 0
+            if inside:
+                rows[count, 1] = start + nx - rows[count, 0]
+                count += 1
+    return padded, numbered, rows[:count].copy()
+
+
+@compiled
+def count_pairs(numbered: np.ndarray, rows: np.ndarray, offsets: np.ndarray, levels: int) -> np.ndarray:
+    """Count neighbours by their grey levels.
+
+    Returns
+    -------
+    ndarray of int, shape (n_offsets, levels + 1, levels + 1)
+        Grey-level co-occurrence; row and column 0 belong to voxels outside the region.
+    """
+    pairs = np.zeros((offsets.size, levels + 1, levels + 1), np.int32)
+    for a in range(offsets.size):
+        table, offset = pairs[a], offsets[a]
+        for r in range(rows.shape[0]):
+            for i in range(rows[r, 0], rows[r, 0] + rows[r, 1]):
+                table[numbered[i], numbered[i + offset]] += 1
+    return pairs
+
+
+@compiled
+def count_runs(
+    numbered: np.ndarray, rows: np.ndarray, offsets: np.ndarray, levels: int, longest: int
+) -> np.ndarray:
+    """Count runs of equal grey levels.
+
+    Returns
+    -------
+    ndarray of int, shape (n_offsets, levels + 1, longest + 1)
+        Runs by offset, grey level and length.
+    """
+    voxels = np.zeros(levels + 1, np.int32)
+    for r in range(rows.shape[0]):
+        for i in range(rows[r, 0], rows[r, 0] + rows[r, 1]):
+            voxels[numbered[i]] += 1
+    runs = np.zeros((offsets.size, levels + 1, longest + 1), np.int32)
+    for a in range(offsets.size):
+        table, offset = runs[a], offsets[a]
+        for r in range(rows.shape[0]):
+            for i in range(rows[r, 0], rows[r, 0] + rows[r, 1]):
+                level = numbered[i]
+                if numbered[i + offset] == level and numbered[i - offset] != level:
+                    length, j = 2, i + 2 * offset
+                    while numbered[j] == level:
+                        length += 1
+                        j += offset
+                    table[level, length] += 1
+        # Voxels of no longer run are runs of their own.
+        for level in range(1, levels + 1):
+            table[level, 1] = voxels[level]
+            for length in range(2, longest + 1):
+                table[level, 1] -= length * table[level, length]
+    return runs
+
+
+@compiled
+def lines_meet(numbered: np.ndarray, rows: np.ndarray, steps: np.ndarray, shape: np.ndarray) -> np.ndarray:
+    """Tell for each direction whether any straight line along it meets the region more than once.
+
+    Parameters
+    ----------
+    numbered : ndarray, flat
+        Padded volume.
+    rows : ndarray of int
+        Rows of the region.
+    steps : ndarray of int, shape (n_steps, 3)
+        Directions.
+    shape : ndarray of int, shape (3,)
+        Extent of the padded volume along z, y, x.
+    """
+    met = np.zeros(steps.shape[0], np.bool_)
+    for a in range(steps.shape[0]):
+        for r in range(rows.shape[0]):
+            for i in range(rows[r, 0], rows[r, 0] + rows[r, 1]):
+                z, rest = divmod(i, shape[1] * shape[2])
+                y, x = divmod(rest, shape[2])
+                while not met[a]:
+                    z, y, x = z + steps[a, 0], y + steps[a, 1], x + steps[a, 2]
+                    if not (0 <= z < shape[0] and 0 <= y < shape[1] and 0 <= x < shape[2]):
+                        break
+                    met[a] = numbered[(z * shape[1] + y) * shape[2] + x] > 0
+            if met[a]:
+                break
+    return met
+
+
+@compiled
+def count_neighbourhoods(
+    padded: np.ndarray, rows: np.ndarray, offsets: np.ndarray, highest: int, alike: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Compare each voxel with all its neighbours.
+
+    Parameters
+    ----------
+    padded : ndarray of uint16, flat
+        Grey levels.
+    rows : ndarray of int
+        Rows of the region.
+    offsets : ndarray of int
+        One of each two opposite directions.
+    highest : int
+        The highest grey level.
+    alike : int
+        Largest difference of grey levels between voxels that depend on one another.
+
+    Returns
+    -------
+    dependences : ndarray of int, shape (highest + 1, 2 n_offsets + 1)
+        Voxels by grey level and number of dependent neighbours.
+    contrast : ndarray of float, shape (highest + 1,)
+        Sum of absolute differences between voxels of a grey level and the mean of their neighbours.
+    """
+    dependences = np.zeros((highest + 1, 2 * offsets.size + 1), np.int32)
+    contrast = np.zeros(highest + 1)
+    block = rows[:, 1].max()
+    total, count, alikes = np.empty(block, np.int32), np.empty(block, np.int32), np.empty(block, np.int32)
+    for r in range(rows.shape[0]):
+        start, length = rows[r, 0], rows[r, 1]
+        own = padded[start : start + length]
+        total[:length] = 0
+        count[:length] = 0
+        alikes[:length] = 0
+        for a in range(2 * offsets.size):
+            offset = offsets[a >> 1] if a & 1 else -offsets[a >> 1]
+            other = padded[start + offset : start + offset + length]
+            for k in range(length):
+                neighbour = np.int32(other[k])
+                total[k] += neighbour
+                inside = neighbour > 0
+                count[k] += inside
+                alikes[k] += inside & (abs(np.int32(own[k]) - neighbour) <= alike)
+        for k in range(length):
+            level = own[k]
+            dependences[level, alikes[k]] += 1
+            if count[k] > 0:
+                contrast[level] += abs(level - total[k] / count[k])
+    return dependences, contrast
