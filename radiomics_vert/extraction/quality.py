@@ -55,7 +55,7 @@ def is_ct(sequence: str) -> bool:
     >>> [is_ct(name) for name in ("CT", "ct_venous", "LDCT", "T1", "contrast")]
     [True, True, True, False, False]
     """
-    return re.search(r"(?<![A-Z])(LD|CB|Q|HR|PC|PCD)?CT(?![A-Z])", sequence.upper()) is not None
+    return re.search(r"(?<![A-Z])(LD|CB|Q|HR|PC|PCD)?CTA?(?![A-Z])", sequence.upper()) is not None
 
 
 def measure_quality(

@@ -77,7 +77,7 @@ def test_a_sound_vertebra_has_no_finding():
         ({"grey_levels": 257}, {"grey_levels": 256}, "RV305", "warning"),
         ({"clipped_share": 0.11}, {"clipped_share": 0.10}, "RV321", "warning"),
         ({"hardware_share": 0.11}, {"hardware_share": 0.10}, "RV322", "warning"),
-        ({"constant": True}, {"constant": False}, "RV302", "error"),
+        ({"constant": True}, {"constant": False}, "RV302", "warning"),
         ({"volume_ml": 151.0}, {"volume_ml": 149.0}, "RV323", "warning"),
         ({"volume_ml": 7.0}, {"volume_ml": 9.0}, "RV323", "warning"),
         ({"volume_ml": 81.0, "level": "T8"}, {"volume_ml": 81.0}, "RV323", "warning"),
@@ -136,7 +136,7 @@ def test_findings_survive_a_file(tmp_path):
     frame = pd.concat([table(), table(constant=True, in_order=False, case_id="P1_CT_L3", level="")])
     frame.to_csv(tmp_path / "q.csv", index=False)
     assert (
-        codes(pd.read_csv(tmp_path / "q.csv")) == codes(frame) == [("RV302", "error"), ("RV329", "warning")]
+        codes(pd.read_csv(tmp_path / "q.csv")) == codes(frame) == [("RV302", "warning"), ("RV329", "warning")]
     )
 
 
