@@ -118,7 +118,7 @@ def require_finite(path: str | Path, what: str = "image", *, series: str = "") -
     """
     path = Path(path)
     if is_series(path, series):
-        read_voxels(open_stack(path, series))
+        open_stack(path, series)  # stored whole numbers, and scales that were checked
         return
     if _header(path)[1] not in _FLOATS:
         return

@@ -325,6 +325,7 @@ FAULTS: dict[str, tuple[Callable[[], object], str]] = {
     "a header without rows": (without("Rows", "Columns"), ""),
     "a slope that is no number": (unwritten("RescaleSlope", b"x"), ""),
     "a slope in some slices only": (in_one(3, RescaleSlope="2", RescaleIntercept="0"), ""),
+    "an absurd slope": (setting(RescaleSlope="1e300", RescaleIntercept="0"), ""),
     "slope of zero": (setting(RescaleSlope="0", RescaleIntercept="0"), ""),
     "lookup table": (lookup_table, ""),
     "two units": (halves(RescaleType=("HU", "US")), ""),

@@ -69,7 +69,7 @@ def read_voxels(stack: Stack) -> sitk.Image:
     Raises
     ------
     ImageError
-        RV202 pixel data cut off or damaged, RV204 NaN or infinite values, RV209 a transfer syntax that no
+        RV202 pixel data cut off or damaged, RV209 a transfer syntax that no
         decoder here reads.
     """
     planes = _planes(stack)
@@ -78,9 +78,7 @@ def read_voxels(stack: Stack) -> sitk.Image:
     if array is None:
         array = np.empty((len(planes), *planes[0].shape), dtype=np.float32)
         for target, plane, (slope, intercept) in zip(array, planes, scales, strict=True):
-            with np.errstate(over="ignore"):
-                target[...] = plane.astype(np.float64) * slope + intercept
-        _require_finite(array, stack)
+            target[...] = plane.astype(np.float64) * slope + intercept
     volume = sitk.GetImageFromArray(array)
     volume.SetSpacing(stack.geometry.spacing)
     volume.SetOrigin(stack.geometry.origin)
@@ -96,8 +94,6 @@ def _whole(planes: Sequence[np.ndarray], scales: Sequence[tuple[float, float]]) 
     """Rescale by whole numbers into the smallest type that holds the result; None when there is none."""
     if not all(number.is_integer() for scale in scales for number in scale):
         return None
-    if any(plane.dtype.kind == "f" for plane in planes):
-        return None
     ends = [
         int(end) * int(slope) + int(intercept)
         for plane, (slope, intercept) in zip(planes, scales, strict=True)
@@ -111,23 +107,6 @@ def _whole(planes: Sequence[np.ndarray], scales: Sequence[tuple[float, float]]) 
     for target, plane, (slope, intercept) in zip(array, planes, scales, strict=True):
         target[...] = plane.astype(np.int64) * int(slope) + int(intercept)
     return array
-
-
-def _require_finite(array: np.ndarray, stack: Stack) -> None:
-    bad = np.argwhere(~np.isfinite(array))
-    if not len(bad):
-        return
-    z, y, x = bad[0]
-    first = f"voxel ({x}, {y}, {z}) in {stack.frames[z].title}"
-    raise ImageError(
-        Problem(
-            "RV204",
-            "finite numbers in every voxel of the image",
-            f"{len(bad)} voxels NaN or infinite, the first at {first}",
-            stack.where,
-            "export the image again, or replace these voxels by the background value of the scanner",
-        )
-    )
 
 
 def _planes(stack: Stack) -> list[np.ndarray]:

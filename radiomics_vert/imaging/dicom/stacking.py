@@ -25,6 +25,9 @@ from radiomics_vert.phrases import count
 TOLERANCE = 0.1
 # Cosines written with three decimals are off by 5e-4; axes that are further from a right angle are damaged.
 _RIGHT_ANGLE = 2e-3
+_SCALE_TAGS = ("RescaleSlope", "RescaleIntercept")
+# Below it, every rescaled value is a finite 32-bit float.
+_LARGEST_SCALE = 1e12
 _SHOWN = 3
 _ISOLATE = "export this series again from the archive"
 
@@ -169,11 +172,12 @@ def _scales(frames: Sequence[Frame], where: str) -> list[Problem]:
         for frame in frames
         if (frame.text("RescaleSlope") and not any(frame.numbers("RescaleSlope")))
         or (frame.text("RescaleIntercept") and not frame.numbers("RescaleIntercept"))
+        or any(abs(number) > _LARGEST_SCALE for tag in _SCALE_TAGS for number in frame.numbers(tag))
     ]
     given = [frame for frame in frames if frame.text("RescaleSlope")]
     if bad or 0 < len(given) < len(frames):
         bad = bad or [frame for frame in frames if not frame.text("RescaleSlope")]
-        found = f"a rescale slope of 0, or none, in {_names(bad)}"
+        found = f"a slope of 0, none, or an absurd one in {_names(bad)}"
         return [Problem("RV222", "a rescale slope and intercept", found, where, remedy)]
     for keyword in ("RescaleType", "Units"):
         units = sorted({frame.text(keyword) for frame in frames})
