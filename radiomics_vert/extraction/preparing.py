@@ -15,13 +15,13 @@ from typing import Any, TypeVar
 import numpy as np
 import SimpleITK as sitk
 
-from radiomics_vert.cohort import Case, Scan, spine_position, tissue_labels
+from radiomics_vert.cohort import Case, Scan, load_tissue, mask_digest, spine_position
 from radiomics_vert.errors import ExtractionError, Problem, RadiomicsVertError
 from radiomics_vert.extraction.engine import Outcome, Volumes, compute_steps
 from radiomics_vert.extraction.grid import crop
 from radiomics_vert.extraction.params import Step
 from radiomics_vert.extraction.preprocessing import Preprocessing
-from radiomics_vert.imaging import Geometry, read_label_map
+from radiomics_vert.imaging import Geometry
 from radiomics_vert.imaging.preprocessing import (
     AffineMap,
     BiasCorrection,
@@ -35,7 +35,7 @@ from radiomics_vert.imaging.preprocessing import (
     standard_spread,
     without_position,
 )
-from radiomics_vert.storage import digest, sha256_file
+from radiomics_vert.storage import digest
 
 Value = TypeVar("Value")
 
@@ -235,20 +235,17 @@ class PreparedScan:
 
     def _own_spread(self, case: Case, box: tuple[int, ...], image: sitk.Image, volumes: Volumes) -> Spread:
         start, stop = np.array(box[0::2]), np.array(box[1::2])
-        region = sitk.GetArrayViewFromImage(crop(volumes.labels, start, stop)) == case.label
+        block = crop(volumes.labels, start, stop)
+        # Copies, not views: SimpleITK's views outlive the images that they look at.
+        region = sitk.GetArrayFromImage(block) == case.label
         if volumes.excluded is not None:
-            block = sitk.Resample(
-                volumes.excluded,
-                crop(volumes.labels, start, stop),
-                sitk.Transform(),
-                sitk.sitkNearestNeighbor,
-            )
-            region = region & (sitk.GetArrayViewFromImage(block) == 0)
-        spread = standard_spread(sitk.GetArrayViewFromImage(crop(image, start, stop))[region])
+            out = sitk.Resample(volumes.excluded, block, sitk.Transform(), sitk.sitkNearestNeighbor)
+            region &= sitk.GetArrayFromImage(out) == 0
+        spread = standard_spread(sitk.GetArrayFromImage(crop(image, start, stop))[region])
         if not spread.usable:
             expected, remedy = (
                 "different grey values inside the vertebra",
-                "check that image and mask belong together",
+                "check that the mask is of this image",
             )
             found = f"the value {spread.centre:g} in all {spread.voxels} voxels"
             raise ExtractionError(Problem("RV302", expected, found, case.case_id, remedy))
@@ -273,11 +270,11 @@ class PreparedScan:
         return level_trend(positions, voxels)
 
     def _tissue(self, tissue: str) -> LevelTrend:
-        labels = tissue_labels(self.scan.scheme, tissue)
-        if not labels:
-            raise _MissingTissueError(f"no label in the scheme {self.scan.scheme.name!r}")
-        mask = self.orientation.apply(read_label_map(self.scan.mask, verified=True).volume)
-        inside = self._unbiased()[np.isin(sitk.GetArrayViewFromImage(mask), labels)]
+        found = load_tissue(self.scan, tissue)
+        if found is None:
+            raise _MissingTissueError(f"none in the mask under the scheme {self.scan.scheme.name!r}")
+        mask = self.orientation.apply(found.volume)
+        inside = self._unbiased()[sitk.GetArrayViewFromImage(mask) > 0]
         if inside.size < MINIMUM_VOXELS:
             raise _MissingTissueError(f"{inside.size} voxels of {MINIMUM_VOXELS} needed")
         return level_trend([None], [inside])
@@ -379,7 +376,7 @@ def reference_digest(scan: Scan, preprocessing: Preprocessing, references: Seque
     if first == "vertebrae" and len(references) >= preprocessing.reference_minimum:
         return digest(regions)
     try:
-        return digest([*regions, sha256_file(scan.mask)])
+        return digest([*regions, mask_digest(scan)])
     except OSError:
         return digest([*regions, "mask cannot be read"])
 

@@ -47,7 +47,7 @@ class Preprocessing:
         Which tissue, the first that the scan has: `vertebrae` (unfractured ones, with their trend over the
         levels), `muscle`, `disc`, `csf`.
     reference_minimum : int
-        So many reference vertebrae are needed.
+        So many reference vertebrae are needed; from three on, their level counts.
     """
 
     orientation: str = "LPS"
@@ -59,7 +59,7 @@ class Preprocessing:
     bias_correction: str = "none"
     intensity: str = "none"
     reference: tuple[str, ...] = REFERENCES
-    reference_minimum: int = 3
+    reference_minimum: int = 2
 
     @classmethod
     def from_mapping(cls, content: Mapping[str, Any]) -> Preprocessing:

@@ -47,6 +47,26 @@ def test_digest_ignores_the_name_and_written_defaults() -> None:
     assert pickle.loads(pickle.dumps(plain)).digest == plain.digest
 
 
+def test_preprocessing_is_part_of_the_digest_as_far_as_it_is_read() -> None:
+    def steps(**section: Any) -> dict[str, str]:
+        return _steps({"imageType": {"Original": {}}, "preprocessing": section})
+
+    base = steps()
+    assert steps(orientation="LPS", intensity="none", exclude_margin_mm=9, gas_erosion_mm=9) == base
+    assert steps(reference=["csf"], reference_minimum=7) == base
+    changed = steps(intensity="reference")
+    assert changed["shape"] == base["shape"]
+    assert changed["original"] != base["original"]
+    assert steps(intensity="reference", reference=["csf"])["original"] != changed["original"]
+    assert steps(intensity="reference", reference_minimum=4)["original"] != changed["original"]
+    assert steps(exclude_above=1500)["shape"] == base["shape"]
+    assert steps(exclude_above=1500)["original"] != steps(exclude_above=1400)["original"]
+    assert steps(orientation="file")["shape"] != base["shape"]
+    whole = ExtractionParams.from_mapping({"preprocessing": {"bias_correction": "n4", "reference": ["csf"]}})
+    assert pickle.loads(pickle.dumps(whole)).digest == whole.digest
+    assert pickle.loads(pickle.dumps(whole)).preprocessing == whole.preprocessing
+
+
 def test_image_type_settings_override_the_common_ones() -> None:
     content = {"imageType": {"Original": {}, "Wavelet": {"binWidth": 10}}, "setting": {"binWidth": 30}}
     steps = {step.name: step.settings for step in ExtractionParams.from_mapping(content).steps()}
@@ -72,6 +92,22 @@ def test_image_type_settings_override_the_common_ones() -> None:
             "resampledPixelSpacing",
             "[1, 1, 1]",
             "force2Ddimension",
+        ),
+        ({"preprocessing": {"bias_corection": "n4"}}, "preprocessing", "'bias_corection'", "did you mean 'bias_correction'?"),
+        ({"preprocessing": {"intensity": "znorm"}}, "intensity", "'znorm'", "correct the value"),
+        ({"preprocessing": {"reference": ["fat"]}}, "reference", "['fat']", "correct the value"),
+        ({"preprocessing": {"reference": []}}, "reference", "[]", "correct the value"),
+        ({"preprocessing": {"reference": ["disc", "disc"]}}, "reference", "disc", "correct the value"),
+        ({"preprocessing": {"exclude_limit": 10}}, "exclude_limit", "10", "correct the value"),
+        ({"preprocessing": {"exclude_margin_mm": -1}}, "exclude_margin_mm", "-1", "correct the value"),
+        ({"preprocessing": {"reference_minimum": 2.5}}, "reference_minimum", "2.5", "correct the value"),
+        ({"preprocessing": {"exclude_above": True}}, "exclude_above", "True", "correct the value"),
+        ({"preprocessing": "n4"}, "preprocessing", "'n4'", "name: value"),
+        (
+            {"preprocessing": {"intensity": "zscore"}, "setting": {"normalize": True}},
+            "preprocessing",
+            "beside 'normalize'",
+            "remove 'normalize'",
         ),
         ({"imageType": {"Wavlet": {}}}, "imageType", "'Wavlet'", "did you mean 'Wavelet'?"),
         ({"imageType": {"LBP2D": {}}}, "imageType", "'LBP2D'", "not supported"),
@@ -132,6 +168,8 @@ def test_every_number_has_its_reason_in_the_header(name: str) -> None:
     assert "Purpose:" in header
     content = yaml.safe_load(text)
     named = {float(number) for number in re.findall(r"-?\d+(?:\.\d+)?", header)}
+    for key in content.get("preprocessing", {}):
+        assert key in header, key
     for value in _numbers(content):
         assert value in named, value
     for key, value in content["setting"].items():
@@ -153,6 +191,6 @@ def test_what_the_shipped_files_ask_for() -> None:
     ct, t1 = builtin_params("ct").settings, builtin_params("t1").settings
     assert (ct["normalize"], ct["resegmentRange"], ct["binWidth"]) == (False, [-200, 1500], 25)
     assert ct["resampledPixelSpacing"] == [1, 1, 1]
-    assert (t1["force2D"], t1["force2Ddimension"], t1["binCount"]) == (True, None, 32)
+    assert (t1["force2D"], t1["force2Ddimension"], t1["binWidth"]) == (True, None, 0.25)
     assert builtin_params("adc").settings["binWidth"] == 0.05
     assert builtin_params("fat_fraction").settings["binWidth"] == 2

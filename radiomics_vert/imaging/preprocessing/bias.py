@@ -77,7 +77,7 @@ def correct_bias(image: sitk.Image, grid_mm: float = BIAS_GRID_MM) -> BiasCorrec
         corrector.SetMaskLabel(1)
         corrector.Execute(coarse, mask)
         log_field = sitk.GetArrayFromImage(corrector.GetLogBiasFieldAsImage(values)).astype(np.float64)
-        coarse_field = sitk.GetArrayViewFromImage(corrector.GetLogBiasFieldAsImage(coarse))
+        coarse_field = sitk.GetArrayFromImage(corrector.GetLogBiasFieldAsImage(coarse))
         level = float(coarse_field[sitk.GetArrayViewFromImage(mask) == 1].mean(dtype=np.float64))
     field = np.exp(log_field - level)
     corrected = sitk.GetImageFromArray((sitk.GetArrayViewFromImage(values) / field).astype(np.float32))

@@ -10,6 +10,10 @@ import numpy as np
 from radiomics_vert.imaging.preprocessing.intensity import MAD_TO_SD, Spread
 
 
+TREND_FROM = 3
+"""Vertebrae from which a slope is fitted [our own default]; fewer give a flat line."""
+
+
 @dataclass(frozen=True)
 class LevelTrend:
     """A line through the medians of reference vertebrae, and the spread of their voxels about it.
@@ -61,8 +65,8 @@ def level_trend(positions: Sequence[float | None], voxels: Sequence[np.ndarray])
     Parameters
     ----------
     positions : sequence of float or None
-        Of each reference vertebra, in levels from the head down. With None among them, there is no trend:
-        the slope is 0.
+        Of each reference vertebra, in levels from the head down. With None among them, or with fewer than
+        :data:`TREND_FROM` vertebrae, there is no trend: the slope is 0.
     voxels : sequence of ndarray
         Intensities of each, not empty.
 
@@ -82,7 +86,7 @@ def level_trend(positions: Sequence[float | None], voxels: Sequence[np.ndarray])
     first, second = np.triu_indices(len(places), k=1)
     run = places[second] - places[first]
     slopes = (medians[second] - medians[first])[run != 0] / run[run != 0]
-    slope = float(np.median(slopes)) if slopes.size else 0.0
+    slope = float(np.median(slopes)) if slopes.size and len(places) >= TREND_FROM else 0.0
     intercept = float(np.median(medians - slope * places))
     expected = intercept + slope * places
     apart = np.concatenate(

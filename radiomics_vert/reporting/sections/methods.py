@@ -91,14 +91,49 @@ def _features(inputs: Inputs) -> str:
 def _settings(sequence: str, settings: Any) -> str:
     if not isinstance(settings, Mapping):
         return f"{sequence}: parameters in {plain(settings)}."
-    rest = {name: value for name, value in settings.items() if name not in ("file", "digest")}
+    rest = {
+        name: value for name, value in settings.items() if name not in ("file", "digest", "preprocessing")
+    }
     nested = rest.pop("settings", None)
     if isinstance(nested, Mapping):
         rest |= nested
     head = f"{sequence}: parameters in {plain(settings.get('file', 'a file not recorded'))}"
     digest = f" (sha256 {str(settings['digest'])[:12]})" if settings.get("digest") else ""
     listed = "; ".join(f"{name} {plain(value)}" for name, value in sorted(rest.items()))
-    return f"{head}{digest}" + (f": {listed}." if listed else ".")
+    before = _preprocessing(settings.get("preprocessing"))
+    return f"{head}{digest}" + (f": {listed}." if listed else ".") + before
+
+
+def _preprocessing(settings: Any) -> str:
+    """Say what happened to the images before features were computed."""
+    if not isinstance(settings, Mapping):
+        return ""
+    parts = []
+    if settings.get("orientation") == "LPS":
+        parts.append("axes were permuted and flipped to left, posterior, superior without interpolation")
+    if settings.get("exclude_above") is not None:
+        parts.append(
+            f"voxels above {plain(settings['exclude_above'])} and within "
+            f"{plain(settings['exclude_margin_mm'])} mm "
+            "of one were left out of grey values, and vertebrae that lost more than "
+            f"{100 * settings['exclude_limit']:g} % were not measured"
+        )
+    if settings.get("bias_correction") == "n4":
+        parts.append("the bias field was removed by N4 (Tustison 2010, doi:10.1109/TMI.2010.2046908)")
+    if settings.get("intensity") == "zscore":
+        parts.append("intensities were standardised by mean and standard deviation of each vertebra")
+    if settings.get("intensity") == "reference":
+        level = (
+            "; the centre follows the level (Theil-Sen line through the medians of at least "
+            f"{plain(settings['reference_minimum'])} unfractured vertebrae)"
+            if "vertebrae" in settings["reference"]
+            else ""
+        )
+        parts.append(
+            "intensities were expressed as z = (I - median) / (1.4826 MAD) of a reference tissue of the same "
+            f"scan, the first available of {plain(settings['reference'])}{level}"
+        )
+    return f" Before: {'; '.join(parts)}." if parts else ""
 
 
 def _statistics(inputs: Inputs) -> str:
