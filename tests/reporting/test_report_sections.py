@@ -21,6 +21,7 @@ SECTIONS = [
     "cohort",
     "table-one",
     "acquisition",
+    "quality",
     "extraction",
     "reliability",
     "association",
