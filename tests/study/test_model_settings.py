@@ -101,7 +101,7 @@ def test_min_icc_without_repeats_is_an_error_of_check(small_study):
         load_study(small_study)
     assert error.value.problems[0].code == "RV602"
     edit(small_study / "study.yaml", "min_icc: 0.8}", "min_icc: 0.8, min_icc_from: raters}")
-    _, findings = Run(load_study(small_study)).check()
+    findings = Run(load_study(small_study)).check().findings
     (finding,) = [one for one in findings if one.severity == "error"]
     assert finding.code == "RV503"
     assert "further raters" in finding.explanation
@@ -111,7 +111,7 @@ def test_too_few_vertebrae_measured_again_are_an_error_of_check(small_study):
     edit(small_study / "study.yaml", "seed: 7}", "seed: 7, min_icc: 0.8}")
     with (small_study / "study.yaml").open("a") as stream:
         stream.write("reliability: {perturbations: [shrink1], sample: 6}\n")
-    _, findings = Run(load_study(small_study)).check()
+    findings = Run(load_study(small_study)).check().findings
     (finding,) = [one for one in findings if one.severity == "error"]
     assert finding.code == "RV503"
     assert "of 6 vertebrae" in finding.explanation
@@ -121,9 +121,9 @@ def test_shapley_values_without_their_package_are_an_error_of_check(small_study,
     monkeypatch.setattr("radiomics_vert.modeling.shapley.find_spec", lambda name: None)
     with (small_study / "study.yaml").open("a") as stream:
         stream.write("assessment: {shapley: true}\n")
-    assert not [one for one in Run(load_study(small_study)).check()[1] if one.code == "RV514"]
+    assert not [one for one in Run(load_study(small_study)).check().findings if one.code == "RV514"]
     edit(small_study / "study.yaml", "seed: 7}", "seed: 7, models: [rbf_svm]}")
-    (finding,) = [one for one in Run(load_study(small_study)).check()[1] if one.code == "RV514"]
+    (finding,) = [one for one in Run(load_study(small_study)).check().findings if one.code == "RV514"]
     assert "pip install" in finding.remedy
 
 
