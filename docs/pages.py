@@ -193,8 +193,8 @@ def schemes_page() -> str:
     own = (
         "Your tool is not in the list? The same places accept a path to a YAML file of the same form as "
         "those in `radiomics_vert/cohort/label_schemes/`, to the `dataset.json` of an nnU-Net, or plain text "
-        "such as `L1=1; L2=2` or `L1-L5=20-24`. A scheme without vertebrae of its own names the parts of a "
-        "second mask: it belongs into the column `subregions_scheme`."
+        "such as `L1=1; L2=2`, `L1-L5=20-24` or `names: vert_{level}`. A scheme without vertebrae of its own "
+        "names the parts of a second mask: it belongs into the column `subregions_scheme`."
     )
     header = ("Scheme", "Tool", "Vertebrae and their numbers", "A label covers", "Read from")
     return page("Label schemes", intro, table(header, map(_scheme, scheme_names())), own)
@@ -208,6 +208,9 @@ def _scheme(name: str) -> tuple[str, ...]:
         numbers = (
             "each number one vertebra of unknown level; name it by the column `label` of the clinical table"
         )
+    elif scheme.names:
+        numbers = "none: the names of the segments tell the levels, see [images.md](images.md#names)"
+        covers = "the whole vertebra, or the body with `names; region: body`"
     elif not numbers:
         numbers = f"none; for the column `subregions`: body {', '.join(map(str, scheme.body)) or 'not named'}"
         covers = "a part of the spine"

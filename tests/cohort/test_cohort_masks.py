@@ -138,7 +138,7 @@ def test_a_threshold_is_recorded_and_changes_the_mask(series: list[Path]) -> Non
 
 
 @pytest.mark.parametrize("text", ["0", "1.5", "half", "-0.5", "inf"])
-def test_a_threshold_that_is_none_is_refused(text: str) -> None:
+def test_a_threshold_that_is_none_is_refused(study: Path, text: str) -> None:
     with pytest.raises(CohortError) as caught:
         read(f"P1,CT,ct,f.dcm,names,,{text}")
     (problem,) = caught.value.problems

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pydicom
-from pydicom.errors import InvalidDicomError
 
 from radiomics_vert.errors import ImageError, Problem
 from radiomics_vert.imaging.dicom import choose_series, is_dicom
+from radiomics_vert.imaging.dicom.headers import DAMAGE
 from radiomics_vert.imaging.geometry import Geometry
 from radiomics_vert.imaging.segmentation.dicom_seg import read_dicom_seg
 from radiomics_vert.imaging.segmentation.files import files_of, read_files
@@ -231,9 +232,9 @@ def _guarded(path: Path) -> Iterator[None]:
         warnings.simplefilter("ignore")
         try:
             yield
-        except (InvalidDicomError, AttributeError, ValueError, TypeError, LookupError, EOFError) as error:
+        except (*DAMAGE, struct.error) as error:
             # What pydicom says quotes the values of the file; only the name of a missing element is safe.
-            missing = isinstance(error, AttributeError) and error.name
+            missing = error.name if isinstance(error, AttributeError) else ""
             text = f"no element {missing}" if missing else f"elements that raise {type(error).__name__}"
             raise ImageError(
                 Problem(
