@@ -37,11 +37,11 @@ def surface_and_volume(mask: np.ndarray, spacing: np.ndarray) -> tuple[float, fl
         kinds |= mask[corner].astype(np.uint8) << bit
     position = np.nonzero((kinds != 0) & (kinds != 255))
     present = kinds[position]
-    volumes, shifts = _volumes()
+    volumes, shifts = cube_volumes()
     volume = volumes[present].sum()
     for axis in range(3):
         volume += (position[axis] * shifts[axis][present]).sum()
-    area = _areas(tuple(spacing.tolist()))[present].sum()
+    area = cube_areas(tuple(spacing.tolist()))[present].sum()
     return float(area), float(volume * spacing.prod())
 
 
@@ -50,13 +50,14 @@ def _cube(kind: int) -> np.ndarray:
 
 
 @lru_cache(maxsize=64)
-def _areas(spacing: tuple[float, float, float]) -> np.ndarray:
+def cube_areas(spacing: tuple[float, ...]) -> np.ndarray:
+    """Return the mesh area in each of the 256 kinds of cubes; spacing along z, y, x."""
     millimetres = np.array(spacing)
     return np.array([cShape.calculate_coefficients(_cube(k), millimetres)[0] for k in range(256)])
 
 
 @lru_cache(maxsize=1)
-def _volumes() -> tuple[np.ndarray, np.ndarray]:
+def cube_volumes() -> tuple[np.ndarray, np.ndarray]:
     """Return what each kind of cube adds at the origin, and what it adds more per voxel away from it.
 
     The volume is a sum of tetrahedra between the mesh and the origin, so a cube's share depends on

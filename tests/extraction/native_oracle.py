@@ -65,7 +65,7 @@ def stock_features(
     given = {key: value for key, value in settings.items() if value is not None}
     with quiet():
         found = getFeatureClasses()[name](*images, label=1, **given).execute()
-    return {f"original_{name}_{feature}": float(value) for feature, value in found.items()}
+    return {f"original_{name}_{feature}": float(value.real) for feature, value in found.items()}
 
 
 def apart(ours: dict[str, float], stock: dict[str, float]) -> dict[str, float]:
