@@ -1,1 +1,23 @@
 """The radiologist's signs, measured: one entry per sign, one pass per scan."""
+
+from radiomics_vert.signs.loading import load_sign_scan
+from radiomics_vert.signs.measuring import measure_scan, measure_spine
+from radiomics_vert.signs.nouns import Absent, Frame, SignScan, Vertebra
+from radiomics_vert.signs.registry import Sign, registry
+from radiomics_vert.signs.results import ScanSigns
+from radiomics_vert.signs.spine import Spine, prepare_spine
+
+__all__ = [
+    "Absent",
+    "Frame",
+    "ScanSigns",
+    "Sign",
+    "SignScan",
+    "Spine",
+    "Vertebra",
+    "load_sign_scan",
+    "measure_scan",
+    "measure_spine",
+    "prepare_spine",
+    "registry",
+]

@@ -35,7 +35,11 @@ LARGEST_TILT_DEG = 35.0
 LARGEST_TURN_DEG = 1.5
 LARGEST_WEDGE_DEG = 40.0
 LARGEST_RESIDUAL_MM = 4.0
-_CORE_WIDTH, _CORE_DEPTH = 0.35, (0.1, 0.9)  # the endplates' inner part, free of rims
+CORE = 0.7  # squared radius, relative to the outline's ellipse, of the endplates' part without rims
+
+
+_SAMPLE = 12000  # voxels that describe an outline well enough [O]
+_SLAB = 0.12  # of the height: next to an endplate [O]
 
 
 class Extent(NamedTuple):
@@ -108,7 +112,7 @@ def fit_frame(
         return Absent("RV335", f"a body of {volume / 1000:.2f} ml is a fragment")
     size = np.array(voxel)
     centre = voxels.mean(axis=0)
-    sample = voxels[:: max(1, len(voxels) // 8000)]
+    sample = voxels[:: max(1, len(voxels) // _SAMPLE)]
     turn = 0.0
     for _ in range(iterations):
         found = _endplates(surface, sample, centre, axes, size)
@@ -122,7 +126,7 @@ def fit_frame(
     if isinstance(found, Absent):
         return found
     quality = _quality(found, turn, axes[2], tangent)
-    extent = found.extent
+    extent = _rim_extent((sample - centre) @ axes.T, axes, size, found)
     # The middle of the outline is the axis, so that left and right are alike.
     shift = extent.middle
     superior, inferior = (
@@ -146,17 +150,36 @@ def outline_extent(local: Points, axes: Axes, size: npt.NDArray[np.float64]) -> 
         Size of a voxel along x, y, z of the scan, mm.
     """
     reach = np.abs(axes) @ size  # width of a voxel along each local axis
-    cell = float(max(1.0, 0.5 * size.max()))
     # Each column counts once, so that a wedge's high side weighs no more than its low one.
-    _, first = np.unique(column_ids(local[:, 0], local[:, 1], cell), return_index=True)
+    _, first = np.unique(column_ids(local[:, 0], local[:, 1], (reach[0], reach[1])), return_index=True)
     outline = local[first]
     left, right = smeared_quantile(outline[:, 0], float(reach[0]), (0.02, 0.98))
     middle, width = (left + right) / 2, right - left
-    band = np.abs(outline[:, 0] - middle) <= max(width / 6, cell)
+    band = np.abs(outline[:, 0] - middle) <= max(width / 6, 0.75 * reach[0])
     front, back = smeared_quantile(outline[band, 1], float(reach[1]), (0.02, 0.98))
     # In the middle third the outline is a rectangle, so 2 and 98 % lie 2 % of its depth inside the edges.
     margin = 0.02 * (back - front) / 0.96
     return Extent(float(middle), float(width), float(front - margin), float(back - front + 2 * margin))
+
+
+def _rim_extent(local: Points, axes: Axes, size: npt.NDArray[np.float64], found: _Endplates) -> Extent:
+    """Return the extent with front and depth taken next to the endplates, where the corners are.
+
+    Half-way between them a bulging wall would lengthen the body, and a waist would shorten it.
+    """
+    x, p, z = local.T
+    superior, inferior = found.superior.height(x, p), found.inferior.height(x, p)
+    slab = np.maximum(_SLAB * (superior - inferior), float(np.abs(axes[2]) @ size))
+    extents = [
+        outline_extent(local[near], axes, size)
+        for near in (z >= superior - slab, z <= inferior + slab)
+        if near.sum() >= LEAST_POINTS
+    ]
+    if len(extents) < 2:
+        return found.extent
+    front = float(np.mean([extent.front for extent in extents]))
+    back = float(np.mean([extent.front + extent.depth for extent in extents]))
+    return found.extent._replace(front=front, depth=back - front)
 
 
 class _Endplates(NamedTuple):
@@ -174,7 +197,8 @@ def _endplates(
     extent = outline_extent(inside, axes, size)
     local = (surface.points - centre) @ axes.T
     facing = surface.normals @ axes[2]
-    cell = float(max(1.0, *(np.abs(axes[:2]) @ size)))
+    across = np.abs(axes[:2]) @ size
+    cell = (float(across[0]), float(across[1]))
     step = float(np.abs(axes[2]) @ size)
     planes = []
     visible = _visible(surface, inside, centre, axes, extent, cell)
@@ -185,7 +209,7 @@ def _endplates(
         top = outermost(column_ids(x, p, cell), sign * z, 0.5 * step + 0.5)
         if top.sum() < LEAST_POINTS:
             return Absent("RV335", f"an endplate has {int(top.sum())} surface points")
-        planes.append(robust_plane(x[top], p[top], z[top]))
+        planes.append(robust_plane(x[top], p[top], z[top], step))
     superior, inferior = planes
     x = np.array([extent.middle])
     p = np.array([extent.front + extent.depth / 2])
@@ -201,7 +225,7 @@ def _visible(
     centre: npt.NDArray[np.float64],
     axes: Axes,
     extent: Extent,
-    cell: float,
+    cell: tuple[float, float],
 ) -> float:
     """Return the share of the core's columns that the edge of the image does not cut off."""
     if not len(surface.cut):
@@ -216,9 +240,9 @@ def _visible(
 
 
 def _core(local: Points, extent: Extent) -> Mask:
-    u = (local[:, 1] - extent.front) / extent.depth
-    across = np.abs(local[:, 0] - extent.middle) <= _CORE_WIDTH * extent.width
-    return np.asarray(across & (u >= _CORE_DEPTH[0]) & (u <= _CORE_DEPTH[1]))
+    across = 2 * (local[:, 0] - extent.middle) / extent.width
+    along = 2 * (local[:, 1] - extent.front) / extent.depth - 1
+    return np.asarray(across**2 + along**2 <= CORE)
 
 
 def _normal(plane: Plane) -> Axes:

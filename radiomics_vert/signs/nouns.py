@@ -88,6 +88,9 @@ class SignScan:
         By label; `<scan_id>_<level>` where it is not given.
     companions : mapping of str to ndarray, shape (z, y, x)
         By sequence, further images on the same grid (`T1` before contrast, `IN_PHASE`, ...).
+    tables : mapping of str to mapping of str to float
+        Numbers that some signs need: `calibration` (slope and intercept from HU to mg/cm3), `norm` (mean HU
+        of the patient's age and sex).
     """
 
     scan_id: str
@@ -100,6 +103,7 @@ class SignScan:
     layers: Mapping[str, Layer] = field(default_factory=dict)
     case_ids: Mapping[int, str] = field(default_factory=dict)
     companions: Mapping[str, npt.NDArray[np.floating]] = field(default_factory=dict)
+    tables: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def case_id(self, label: int) -> str:
         """Return the case id of a vertebra."""

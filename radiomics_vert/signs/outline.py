@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,15 +21,36 @@ Floats = npt.NDArray[np.float64]
 
 U = np.linspace(0.0, 1.0, 41)
 """Antero-posterior positions of the endplate profiles, 0 at the front."""
+NEAR_FRONT, MIDDLE, NEAR_BACK = 2, slice(14, 27), 38
+"""Where in :data:`U` heights are taken: u = 0.05, 0.35 to 0.65, 0.95."""
 T = np.linspace(0.0, 1.0, 41)
 """Positions along the posterior wall, 0 at the lower corner."""
 
 # Rims are rounded in every mask: profiles are fitted inside them and continued straight. [O]
 _RIM = 0.05
-_STIFFNESS = 4.0  # a tenth of the profile, in steps of 1/40 [O]
+_STIFFNESS = 2.5  # a sixteenth of the profile, in steps of 1/40 [O]
 # A wall between pedicles that were cut off here is known in the canal's width only, mm. [O]
 _CANAL_HALF = 6.0
-_LEAST_POINTS = 8
+# A fragment's edge is sharper than an endplate; the corners carry the whole line, and the steps of the voxels
+# must not move them. [O]
+_WALL_STIFFNESS, _CORNER_STIFFNESS = 2.5, 6.0
+_LEAST_POINTS = 5  # different heights, of the wall
+
+
+class Wall(NamedTuple):
+    """The posterior wall in the middle third, p in mm.
+
+    Parameters
+    ----------
+    profile : ndarray, shape (41,)
+        At :data:`T`.
+    lower, upper : float
+        Its corners, from a stiffer curve.
+    """
+
+    profile: Floats
+    lower: float
+    upper: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,18 +61,21 @@ class Outline:
     ----------
     superior, inferior : ndarray, shape (41,)
         Heights z of the endplates at :data:`U`.
-    wall : ndarray, shape (41,), or None
-        Posterior position p of the posterior wall at :data:`T`; None where too little of it is seen.
+    wall : Wall or None
+        None where too little of it is seen.
     wall_z : ndarray, shape (41,)
         Heights z at :data:`T`: from the lower to the upper posterior corner.
+    wall_points : tuple of two ndarray, shape (n,)
+        Surface points of the wall: t between 0 and 1, and p in mm.
     superior_points, inferior_points : ndarray, shape (n, 3)
         Surface points (x, p, z) of both endplates, over the whole width.
     """
 
     superior: Floats
     inferior: Floats
-    wall: Floats | None
+    wall: Wall | None
     wall_z: Floats
+    wall_points: tuple[Floats, Floats]
     superior_points: Floats
     inferior_points: Floats
 
@@ -62,7 +87,8 @@ class Outline:
         """Return how far the wall stands behind the line through its corners, at :data:`T`, mm."""
         if self.wall is None:
             return None
-        return np.asarray(self.wall - (self.wall[0] + T * (self.wall[-1] - self.wall[0])))
+        chord = self.wall.lower + T * (self.wall.upper - self.wall.lower)
+        return np.asarray(self.wall.profile - chord)
 
 
 def trace_outline(vertebra: Vertebra) -> Outline:
@@ -90,8 +116,11 @@ def trace_outline(vertebra: Vertebra) -> Outline:
     known = frame.width / 6
     if vertebra.body_source == "separated":
         known = min(known, _CANAL_HALF)
-    wall = _wall(frame, surface, local, size, wall_z, max(known, 0.75 * size[0]))
-    return Outline(superior, inferior, wall, wall_z, plates[0], plates[1])
+    t, p, step = _wall_points(frame, surface, local, size, wall_z, max(known, 0.75 * size[0]))
+    enough = len(np.unique(np.round(t, 2))) >= _LEAST_POINTS
+    depth = float(np.abs(frame.axes[1]) @ size)
+    wall = _wall(t, p, step, depth) if enough else None
+    return Outline(superior, inferior, wall, wall_z, (t, p), plates[0], plates[1])
 
 
 def _plate_points(frame: Frame, surface: Surface, local: Floats, size: Floats, sign: float) -> Floats:
@@ -100,8 +129,8 @@ def _plate_points(frame: Frame, surface: Surface, local: Floats, size: Floats, s
     facing = sign * (surface.normals @ frame.axes[2]) > 0.5
     u = frame.u(local[:, 1])
     found = local[facing & (u >= 0) & (u <= 1) & (np.abs(local[:, 0]) <= frame.width / 2)]
-    cell = float(max(1.0, reach[0], reach[1]))
-    top = outermost(column_ids(found[:, 0], found[:, 1], cell), sign * found[:, 2], 0.5 * reach[2] + 0.5)
+    columns = column_ids(found[:, 0], found[:, 1], (reach[0], reach[1]))
+    top = outermost(columns, sign * found[:, 2], 0.5 * reach[2] + 0.5)
     return np.asarray(found[top])
 
 
@@ -111,24 +140,25 @@ def _plate_profile(frame: Frame, points: Floats, size: Floats) -> Floats:
     u = frame.u(points[:, 1])
     used = band & (u >= _RIM) & (u <= 1 - _RIM)
     step = float(reach[1]) / frame.depth / (U[1] - U[0])
-    return smooth_profile(u[used], points[used, 2], U, max(_STIFFNESS, 1.5 * step))
+    return smooth_profile(u[used], points[used, 2], U, max(_STIFFNESS, 1.5 * step), float(reach[2]))
 
 
-def _wall(
+def _wall(t: Floats, p: Floats, step: float, depth: float) -> Wall:
+    """Return the wall's profile and its corners."""
+    profile = smooth_profile(t, p, T, max(_WALL_STIFFNESS, step), depth)
+    stiff = smooth_profile(t, p, T, max(_CORNER_STIFFNESS, step), depth)
+    return Wall(profile, float(stiff[0]), float(stiff[-1]))
+
+
+def _wall_points(
     frame: Frame, surface: Surface, local: Floats, size: Floats, wall_z: Floats, half: float
-) -> Floats | None:
+) -> tuple[Floats, Floats, float]:
+    """Return t and p of the rearmost points of the middle third, and the voxel's size along t in steps."""
     reach = np.abs(frame.axes) @ size
-    height = wall_z[-1] - wall_z[0]
-    if height <= 2.0:
-        return None
-    facing = surface.normals @ frame.axes[1] > 0.5
+    height = max(float(wall_z[-1] - wall_z[0]), 1.0)
     t = (local[:, 2] - wall_z[0]) / height
     near = (np.abs(local[:, 0]) <= half) & (t >= _RIM / 2) & (t <= 1 - _RIM / 2)
-    rear = facing & near & (frame.u(local[:, 1]) > 0.5)
+    rear = (surface.normals @ frame.axes[1] > 0.5) & near & (frame.u(local[:, 1]) > 0.5)
     x, p, z = local[rear].T
-    cell = float(max(1.0, reach[0], reach[2]))
-    last = outermost(column_ids(x, z, cell), p, 0.5 * reach[1] + 0.5)
-    if last.sum() < _LEAST_POINTS:
-        return None
-    step = float(reach[2]) / height / (T[1] - T[0])
-    return smooth_profile((z[last] - wall_z[0]) / height, p[last], T, max(_STIFFNESS, 1.5 * step))
+    last = outermost(column_ids(x, z, (reach[0], reach[2])), p, 0.5 * reach[1] + 0.5)
+    return t[rear][last], p[last], float(reach[2]) / height / (T[1] - T[0])

@@ -51,22 +51,22 @@ def body_voxels(local: Points, voxel: npt.NDArray[np.float64]) -> Mask | None:
         None where no canal is found: the mask is of a body, or a fragment.
     """
     x, p, z = local.T
-    cell = float(max(1.0, voxel[0], voxel[2]))
-    half = max(_HALF_BAND, 0.75 * cell)
-    band = np.flatnonzero(np.abs(x) <= half)
+    cell = (float(voxel[0]), float(voxel[2]))
+    band = np.flatnonzero(np.abs(x) <= max(_HALF_BAND, 0.75 * cell[0]))
     order = band[np.lexsort((p[band], column_ids(x[band], z[band], cell)))]
     if len(order) < _LEAST_COLUMNS:
         return None
     names = column_ids(x[order], z[order], cell)
-    columns, first_run = _first_runs(names, p[order], z[order], max(_GAP, 1.6 * float(voxel[1])))
+    columns, run_start = _runs(names, p[order], z[order], max(_GAP, 1.6 * float(voxel[1])))
     wall = _wall(columns, float(voxel[1]))
     if wall is None:
         return None
     low, high = np.quantile(columns.z, (0.05, 0.95))
     curve = np.polyval(wall, np.clip(z, low, high))
     body = p <= curve
-    # In the middle the canal itself tells, so that a bulging wall or a fragment stays with the body.
-    body[order] = first_run & (p[order] <= curve[order] + _REACH)
+    # In the middle the canal itself tells, so that a bulging wall or a fragment stays with the body: a run
+    # that begins before the wall is body up to its end. (A depressed endplate parts a column as well.)
+    body[order] = (run_start < curve[order]) & (p[order] <= curve[order] + _REACH)
     return _without_wings(body, x, p, voxel)
 
 
@@ -80,25 +80,21 @@ def _without_wings(
     return np.asarray(body & (x >= left - voxel[0] - 1) & (x <= right + voxel[0] + 1))
 
 
-def _first_runs(
+def _runs(
     names: npt.NDArray[np.int64],
     p: npt.NDArray[np.float64],
     z: npt.NDArray[np.float64],
     gap: float,
-) -> tuple[_Columns, Mask]:
-    """Describe the columns of sorted points, and tell which points lie in the first run of theirs."""
+) -> tuple[_Columns, npt.NDArray[np.float64]]:
+    """Describe the columns of sorted points, and return where the run of each point begins."""
     new = np.concatenate([[True], names[1:] != names[:-1]])
     jump = np.concatenate([[False], (np.diff(p) > gap) & ~new[1:]])
-    column = np.cumsum(new) - 1
-    begin = np.flatnonzero(new)
-    jumps = np.cumsum(jump)
-    first_run = jumps == jumps[begin][column]
-    count = len(begin)
-    stop = np.full(count, -np.inf)
-    np.maximum.at(stop, column[first_run], p[first_run])
-    length = np.bincount(column, minlength=count)
-    kept = np.bincount(column, weights=first_run, minlength=count)
-    return _Columns(z[begin], p[begin], stop, kept < length), first_run
+    column, run = np.cumsum(new) - 1, np.cumsum(new | jump) - 1
+    begin, run_begin = np.flatnonzero(new), np.flatnonzero(new | jump)
+    stop = p[np.concatenate([run_begin[1:], [len(p)]]) - 1]
+    first = run[begin]
+    several = np.bincount(column[run_begin], minlength=len(begin)) > 1
+    return _Columns(z[begin], p[begin], stop[first], several), p[run_begin][run]
 
 
 def _wall(columns: _Columns, depth: float) -> npt.NDArray[np.float64] | None:
@@ -116,4 +112,4 @@ def _wall(columns: _Columns, depth: float) -> npt.NDArray[np.float64] | None:
     used = long & (length >= _FULL * np.quantile(length[long], 0.9))
     z, stop = columns.z[used], columns.stop[used] + depth / 2
     degree = 1 if used.sum() >= _LEAST_COLUMNS and np.ptp(z) > _SHORTEST_BODY else 0
-    return robust_fit(np.vander(z, degree + 1), stop)
+    return robust_fit(np.vander(z, degree + 1), stop, depth)

@@ -13,13 +13,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy import ndimage
 
 from radiomics_vert.signs.nouns import Box, Mask, Plane, Points
 
 Floats = npt.NDArray[np.float64]
 
-# Least scale of residuals in a robust fit, mm: below it, differences are digitisation. [O]
-_FLOOR = 0.3
+# Least scale of residuals in a robust fit: below half a voxel, or this many mm, they are digitisation. [O]
+_FLOOR_MM, _FLOOR_VOXELS = 0.3, 0.5
 _TUKEY = 4.685  # 95 % efficiency for normal residuals [K]
 
 
@@ -55,21 +56,27 @@ def voxel_faces(mask: Mask, box: Box, spacing: tuple[float, float, float]) -> Su
     spacing : tuple of float
         Millimetres along z, y, x.
     """
-    padded = np.pad(mask, 1).view(np.int8)
-    starts = np.array([axis.start for axis in box]) - 1
+    if not mask.any():
+        none = np.zeros((0, 3))
+        return Surface(none, none, none, none)
+    tight = ndimage.find_objects(mask.view(np.int8))[0]
+    padded = np.pad(mask[tight], 1).view(np.int8)
+    inner = np.array([axis.start for axis in tight])
+    starts = np.array([axis.start for axis in box]) + inner - 1
     points, normals, edges = [], [], []
     for axis in range(3):
         step = np.diff(padded, axis=axis)
         index = np.argwhere(step)
         normal = np.zeros((len(index), 3))
         normal[:, 2 - axis] = -step[tuple(index.T)]
-        edges.append((index[:, axis] == 0) | (index[:, axis] == mask.shape[axis]))
-        place = (index + starts).astype(np.float64)
-        place[:, axis] += 0.5
-        points.append((place * np.array(spacing))[:, ::-1])
+        place = index[:, axis] + inner[axis]
+        edges.append((place == 0) | (place == mask.shape[axis]))
+        at = (index + starts).astype(np.float64)
+        at[:, axis] += 0.5
+        points.append((at * np.array(spacing))[:, ::-1])
         normals.append(normal)
-    at, facing, cut = np.concatenate(points), np.concatenate(normals), np.concatenate(edges)
-    return Surface(at[~cut], facing[~cut], at[cut], facing[cut])
+    places, facing, cut = np.concatenate(points), np.concatenate(normals), np.concatenate(edges)
+    return Surface(places[~cut], facing[~cut], places[cut], facing[cut])
 
 
 def smeared_quantile(values: Floats, width: float, levels: tuple[float, ...]) -> Floats:
@@ -108,20 +115,31 @@ def outermost(columns: npt.NDArray[np.int64], height: Floats, tolerance: float) 
     return np.asarray(height >= top[position] - tolerance)
 
 
-def column_ids(x: Floats, p: Floats, cell: float) -> npt.NDArray[np.int64]:
-    """Return one number per square column of the given size, mm."""
-    column = np.floor(x / cell).astype(np.int64) + 4096
-    return np.asarray(column * 8192 + np.floor(p / cell).astype(np.int64) + 4096)
+def column_ids(first: Floats, second: Floats, reach: tuple[float, float]) -> npt.NDArray[np.int64]:
+    """Return one number per rectangular column of points.
+
+    Parameters
+    ----------
+    first, second : ndarray, shape (n,)
+        The two coordinates across the columns, mm.
+    reach : tuple of float
+        Width of a voxel along both, mm; a column is as wide, and at least 1 mm.
+    """
+    row, column = (
+        np.floor(values / max(1.0, width)).astype(np.int64) + 4096
+        for values, width in zip((first, second), reach, strict=True)
+    )
+    return np.asarray(row * 8192 + column)
 
 
-def tukey_weights(residuals: Floats) -> Floats:
-    """Return Tukey's biweights of residuals, in mm."""
-    scale = max(1.4826 * float(np.median(np.abs(residuals))), _FLOOR)
+def tukey_weights(residuals: Floats, voxel: float) -> Floats:
+    """Return Tukey's biweights of residuals in mm, for surface points of voxels of this size in mm."""
+    scale = max(1.4826 * float(np.median(np.abs(residuals))), _FLOOR_MM, _FLOOR_VOXELS * voxel)
     ratio = np.clip(np.abs(residuals) / (_TUKEY * scale), 0, 1)
     return np.asarray((1 - ratio**2) ** 2)
 
 
-def robust_fit(design: Floats, target: Floats, rounds: int = 8) -> Floats:
+def robust_fit(design: Floats, target: Floats, voxel: float, rounds: int = 8) -> Floats:
     """Return coefficients of a linear model by iteratively reweighted least squares (Tukey's biweight).
 
     Parameters
@@ -130,30 +148,36 @@ def robust_fit(design: Floats, target: Floats, rounds: int = 8) -> Floats:
         Columns of the model.
     target : ndarray, shape (n,)
         Values, mm.
+    voxel : float
+        Size of a voxel along the target, mm.
     rounds : int, default 8
         Reweightings.
     """
     weights = np.ones(len(target))
     coefficients: Floats = np.zeros(design.shape[1])
     for _ in range(rounds):
-        root = np.sqrt(weights)[:, None]
-        coefficients = np.asarray(np.linalg.lstsq(design * root, target * root[:, 0], rcond=None)[0])
-        weights = tukey_weights(target - design @ coefficients)
+        # Normal equations: the designs here have few, well-scaled columns, and this is called often.
+        weighted = design * weights[:, None]
+        gram = weighted.T @ design
+        gram[np.diag_indices_from(gram)] *= 1 + 1e-10
+        coefficients = np.linalg.solve(gram, weighted.T @ target)
+        weights = tukey_weights(target - design @ coefficients, voxel)
     return np.asarray(coefficients)
 
 
-def robust_plane(x: Floats, p: Floats, z: Floats) -> Plane:
-    """Fit z = offset + left x + back p through surface points, all shape (n,), mm."""
-    offset, left, back = robust_fit(np.column_stack([np.ones_like(x), x, p]), z)
+def robust_plane(x: Floats, p: Floats, z: Floats, voxel: float) -> Plane:
+    """Fit z = offset + left x + back p through surface points, all shape (n,), of voxels of a height; mm."""
+    offset, left, back = robust_fit(np.column_stack([np.ones_like(x), x, p]), z, voxel)
     residuals = z - (offset + left * x + back * p)
     spread = 1.4826 * float(np.median(np.abs(residuals)))
     return Plane(float(offset), float(left), float(back), spread, len(z))
 
 
-def smooth_profile(position: Floats, value: Floats, grid: Floats, stiffness: float) -> Floats:
-    """Return a robust smooth curve through scattered points, straight beyond its ends.
+def smooth_profile(position: Floats, value: Floats, grid: Floats, stiffness: float, voxel: float) -> Floats:
+    """Return a robust smooth curve through scattered points, continued beyond them.
 
-    Penalised least squares on second differences (Whittaker), reweighted with Tukey's biweight.
+    Penalised least squares on third differences (Whittaker), so that a parabola is not flattened, reweighted
+    with Tukey's biweight.
 
     Parameters
     ----------
@@ -163,6 +187,8 @@ def smooth_profile(position: Floats, value: Floats, grid: Floats, stiffness: flo
         Evenly spaced positions at which the curve is wanted; points outside are left out.
     stiffness : float
         Length over which the curve may bend, in units of the grid's step.
+    voxel : float
+        Size of a voxel along the values, mm.
 
     Returns
     -------
@@ -177,15 +203,15 @@ def smooth_profile(position: Floats, value: Floats, grid: Floats, stiffness: flo
     basis = np.zeros((len(place), len(grid)))
     rows = np.arange(len(place))
     basis[rows, low], basis[rows, low + 1] = 1 - part, part
-    bend = np.diff(np.eye(len(grid)), 2, axis=0)
+    bend = np.diff(np.eye(len(grid)), 3, axis=0)
     # Each grid step should weigh alike, however many points it has.
     density = np.maximum(basis.sum(axis=0), 1e-9)
     share = basis @ (1 / density)
-    penalty = stiffness**4 * bend.T @ bend
+    penalty = stiffness**6 * bend.T @ bend
     curve, weights = np.zeros(len(grid)), np.ones(len(place))
     for _ in range(6):
         weighted = basis * (weights * share)[:, None]
         ridge = 1e-9 * np.eye(len(grid))
         curve = np.linalg.solve(weighted.T @ basis + penalty + ridge, weighted.T @ value)
-        weights = tukey_weights(value - basis @ curve)
+        weights = tukey_weights(value - basis @ curve, voxel)
     return np.asarray(curve)

@@ -1,0 +1,88 @@
+"""Heights of the body, their losses against the neighbours, Genant grade and type of fracture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from radiomics_vert.signs.nouns import Absent, Value
+from radiomics_vert.signs.references import Losses
+from radiomics_vert.signs.results import SCAN, Measured
+from radiomics_vert.signs.spine import Spine
+
+GRADES = (0.20, 0.25, 0.40)
+"""Least height loss of grades 1, 2 and 3 (Genant's semiquantitative grading)."""
+PLANA = 0.6  # [O]
+_ALIKE = 0.10  # anterior and posterior loss of a crush differ by less [O]
+
+
+def genant_grade(loss: float) -> int:
+    """Return the grade, 0 to 3, of the largest height loss.
+
+    Examples
+    --------
+    >>> [genant_grade(loss) for loss in (0.19, 0.20, 0.25, 0.40)]
+    [0, 1, 2, 3]
+    """
+    return sum(loss >= least for least in GRADES)
+
+
+def fracture_type(losses: Losses) -> str:
+    """Return `none`, `crush`, `wedge` or `biconcave`.
+
+    Examples
+    --------
+    >>> fracture_type(Losses(0.30, 0.15, 0.02)), fracture_type(Losses(0.3, 0.35, 0.28))
+    ('wedge', 'crush')
+    """
+    if genant_grade(losses.largest) == 0:
+        return "none"
+    if losses.posterior >= GRADES[0] and abs(losses.anterior - losses.posterior) < _ALIKE:
+        return "crush"
+    return "wedge" if losses.anterior - losses.posterior >= _ALIKE else "biconcave"
+
+
+def measure(spine: Spine) -> Measured:
+    """Measure heights, losses, grade, type and flatness of every vertebra, and their spread over the scan."""
+    found: dict[int, Mapping[str, Value]] = {}
+    for label, heights in spine.heights.items():
+        values: dict[str, Value] = {
+            "ha_mm": heights.anterior,
+            "hm_mm": heights.middle,
+            "hp_mm": heights.posterior,
+            "ratio_ap": heights.anterior / heights.posterior,
+            "ratio_mp": heights.middle / heights.posterior,
+        }
+        if label in spine.losses:
+            values |= _against_neighbours(spine.losses[label])
+        found[label] = values
+    ratios = [heights.middle / heights.posterior for heights in spine.heights.values()]
+    found[SCAN] = _spread(ratios)
+    return found
+
+
+def _against_neighbours(losses: Losses) -> dict[str, Value]:
+    kind = fracture_type(losses)
+    return {
+        "loss_a": losses.anterior,
+        "loss_m": losses.middle,
+        "loss_p": losses.posterior,
+        "loss_max": losses.largest,
+        "genant_grade": float(genant_grade(losses.largest)),
+        "type_wedge": float(kind == "wedge"),
+        "type_biconcave": float(kind == "biconcave"),
+        "type_crush": float(kind == "crush"),
+        "flatness": 1 - losses.largest,
+        "plana": float(min(losses) >= PLANA),
+    }
+
+
+def _spread(ratios: list[float]) -> dict[str, Value]:
+    if len(ratios) < 3:
+        few = Absent("RV338", f"{len(ratios)} of the three levels that a spread needs")
+        return {"cv_levels": few, "hm_hp_median": few}
+    return {
+        "cv_levels": float(np.std(ratios, ddof=1) / np.mean(ratios)),
+        "hm_hp_median": float(np.median(ratios)),
+    }

@@ -1,0 +1,195 @@
+"""Geometric signs against phantoms whose shape is known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import permutations, product
+
+import numpy as np
+import pandas as pd
+import pytest
+import SimpleITK as sitk
+from phantom_cases import CASES, GRIDS, TABLE, measured, table, tolerance
+from phantoms import Body, amid, straight
+
+from radiomics_vert.imaging.geometry import Geometry
+from radiomics_vert.signs import measure_scan, prepare_spine
+from radiomics_vert.signs.loading import canonical, canonical_spacing
+
+GEOMETRY = ["ha_mm", "hm_mm", "hp_mm", "loss_max", "lat_angle", "ep_depth_mm", "pw_bulge_mm", "pw_pos"]
+
+
+@pytest.fixture(scope="module")
+def made() -> pd.DataFrame:
+    return table()
+
+
+def test_the_committed_table_is_what_the_code_gives(made):
+    committed = pd.read_csv(TABLE)
+    pd.testing.assert_frame_equal(made, committed, check_exact=False, atol=0.02, rtol=0)
+    assert len(committed) == len(GRIDS) * sum(len(truth) for _, truth in CASES.values())
+
+
+def test_every_error_is_within_its_stated_tolerance(made):
+    outside = made[~(made.error.abs() <= made.tolerance)]
+    assert outside.empty, outside.to_string()
+
+
+def test_errors_are_not_biased(made):
+    fine = made[made.grid != "3 mm"]
+    for sign, limit in {"ha_mm": 0.5, "hm_mm": 0.6, "hp_mm": 0.5, "loss_max": 0.04, "lat_angle": 0.5}.items():
+        assert abs(fine.error[fine.sign == sign].mean()) < limit, sign
+
+
+@pytest.mark.parametrize("grid", ["1 mm", "sagittal 4 mm"])
+def test_a_true_wedge_is_graded_from_its_corners(grid):
+    """Heights at 15 and 85 % of the depth would read 30 % as 20 to 24 %, one Genant grade too low."""
+    found = measured("wedge 30 %", grid)
+    assert found.genant_grade == 2
+    assert found.type_wedge == 1
+    assert found.loss_a > 0.26
+
+
+@pytest.mark.parametrize("grid", GRIDS)
+def test_a_crush_shows_against_neighbours_only(grid):
+    found = measured("crush 30 %", grid)
+    assert found.ratio_ap == pytest.approx(1, abs=0.15)
+    assert found.genant_grade >= 1
+    assert found.type_crush == 1
+
+
+@pytest.mark.parametrize("grid", ["1 mm", "sagittal 4 mm", "axial 2 mm"])
+def test_a_bulge_of_four_mm_is_read_as_such(grid):
+    assert 3.3 < measured("arc 4 mm", grid).pw_bulge_mm < 4.7
+    assert 3.3 < measured("fragment 4 mm", grid).pw_bulge_mm < 4.7
+
+
+@pytest.mark.parametrize("grid", ["1 mm", "sagittal 4 mm", "axial 2 mm"])
+def test_arc_and_fragment_are_told_apart(grid):
+    assert measured("arc 4 mm", grid).pw_angularity < -0.2
+    assert measured("fragment 4 mm", grid).pw_angularity > 0.3
+
+
+def test_lordosis_makes_no_bulge():
+    """Axes from the line through the centroids alone read 13 to 18 mm here."""
+    scan = straight(*[Body()] * 5, lordosis=(14.0,) * 4).scan((1.0, 1.0, 3.0), region="body")
+    values = measure_scan(scan, "CT").values
+    assert values.pw_bulge_raw_mm.max() < 2.0
+    assert values.pw_bulge_raw_mm.notna().all()
+    assert (values.genant_grade == 0).all()
+
+
+def test_concave_and_angled_endplates_are_told_apart():
+    for spacing in ((1.0, 1.0, 1.0), (0.8, 0.8, 4.0)):
+        shapes = [
+            measure_scan(
+                amid(Body(heights=(26.0, 18.0, 26.0), angled=angled), neighbours=2).scan(
+                    spacing, region="body"
+                ),
+                "T1",
+            ).values.ep_angularity.iloc[2]
+            for angled in (False, True)
+        ]
+        assert shapes[0] < -0.4
+        assert shapes[1] > 0.3
+
+
+def test_scoliosis_rotation_and_tilt_leave_the_values():
+    column = amid(
+        Body(heights=(19.5, 22.7, 26.0)), neighbours=2, scoliosis=(9.0, -9.0, -9.0, 9.0), rotation=8, tilt=20
+    )
+    for region, slack in (("body", 1.3), ("vertebra", 1.6)):
+        found = measure_scan(column.scan(region=region), "CT").values.iloc[2]
+        assert found.ha_mm == pytest.approx(19.5, abs=slack)
+        assert found.hp_mm == pytest.approx(26.0, abs=slack)
+        assert found.loss_a == pytest.approx(0.25, abs=0.07)
+
+
+def test_whole_vertebra_and_body_masks_agree():
+    column = amid(CASES["wedge 30 %"][0], neighbours=2, lordosis=(8.0,) * 4)
+    spines = [
+        prepare_spine(column.scan(**how), "CT")
+        for how in ({"region": "body"}, {"region": "vertebra"}, {"region": "vertebra", "give_body": True})
+    ]
+    for known, found in zip(spines[2].vertebrae, spines[1].vertebrae, strict=True):
+        both = 2 * (known.body & found.body).sum() / (known.body.sum() + found.body.sum())
+        assert both > 0.95
+        assert found.body_source == "separated"
+        assert not (found.body & found.posterior).any()
+        assert (found.body | found.posterior).sum() == found.mask.sum()
+    for label in spines[0].heights:
+        for other in spines[1:]:
+            assert other.heights[label] == pytest.approx(spines[0].heights[label], abs=1.2)
+
+
+def test_one_vertebra_alone_has_heights_but_no_losses():
+    found = measure_scan(straight(Body(heights=(20.0, 22.0, 26.0)), tilt=25).scan(), "CT")
+    row = found.values.iloc[0]
+    assert row.ha_mm == pytest.approx(20.0, abs=1.3)
+    assert row.hp_mm == pytest.approx(26.0, abs=1.3)
+    assert np.isnan(row.loss_a)
+    assert found.absences.set_index("sign").code["loss_a"] == "RV333"
+
+
+def test_partial_vertebrae_are_refused_or_flagged():
+    scan = amid(Body(), neighbours=2).scan(region="body")
+    cut = replace(scan, labels=scan.labels[:-26])
+    found = measure_scan(cut, "CT")
+    assert found.facts.frame.tolist() == ["none", "good", "good", "good", "good"]
+    top = found.absences[found.absences.case_id == found.values.case_id[0]]
+    assert set(top.code[top.sign.isin(["ha_mm", "lat_angle", "pw_bulge_mm"])]) == {"RV334"}
+    assert found.values.loss_max.iloc[1:].notna().all()
+
+
+def test_fragments_have_no_frame():
+    scan = amid(Body(), neighbours=1).scan((2.0, 2.0, 2.0), region="body")
+    labels = scan.labels.copy()
+    labels[labels == 1] = 0
+    labels[-12:-8, 20:26, 20:26] = 1
+    found = measure_scan(replace(scan, labels=labels), "CT")
+    assert found.facts.frame.tolist() == ["none", "good", "good"]
+    assert found.absences.set_index(["case_id", "sign"]).code["phantom_L3", "ha_mm"] == "RV335"
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_the_48_orientations_give_one_canonical_scan(order):
+    """Arrays come back to the same voxels, so that every sign is the same to the last bit."""
+    rng = np.random.default_rng(3)
+    array = rng.integers(0, 9, (7, 8, 9)).astype(np.uint8)
+    image = sitk.GetImageFromArray(array)
+    image.SetSpacing((0.5, 0.75, 3.0))
+    for flips in product((False, True), repeat=3):
+        turned = sitk.Flip(sitk.PermuteAxes(image, order), flips)
+        geometry = Geometry.of(turned)
+        assert (canonical(sitk.GetArrayFromImage(turned), geometry) == array).all()
+        assert canonical_spacing(geometry) == (3.0, 0.75, 0.5)
+
+
+def test_mirror_image_keeps_every_geometric_sign():
+    column = amid(Body(heights=(20.0, 22.0, 26.0), lateral_deg=6.0), neighbours=1, scoliosis=(5.0, 3.0))
+    scan = column.scan((1.5, 1.5, 1.5), region="body")
+    mirrored = replace(scan, labels=np.ascontiguousarray(scan.labels[:, :, ::-1]))
+    one, other = (measure_scan(each, "CT").values[GEOMETRY].to_numpy(float) for each in (scan, mirrored))
+    np.testing.assert_allclose(one, other, atol=0.35)
+
+
+def test_sub_voxel_shifts_change_little():
+    column = amid(Body(heights=(19.0, 22.5, 26.0)), neighbours=1, tilt=7.0)
+    found = [
+        measure_scan(column.scan((1.0, 1.0, 3.0), shift=(s, s / 2, s), region="body"), "CT").values.iloc[1]
+        for s in (0.0, 0.25, 0.5, 0.75)
+    ]
+    frame = pd.DataFrame(found)
+    assert frame.ha_mm.std() < 0.35
+    assert frame.hp_mm.std() < 0.35
+    assert frame.loss_a.std() < 0.025
+
+
+def test_partial_volume_masks_measure_like_sharp_ones():
+    column = amid(Body(heights=(19.0, 22.5, 26.0)), neighbours=1, tilt=7.0)
+    for samples in (1, 3):
+        found = measure_scan(column.scan((2.0, 1.0, 1.0), samples=samples, region="body"), "CT").values.iloc[
+            1
+        ]
+        assert found.ha_mm == pytest.approx(19.0, abs=tolerance("ha_mm", (2.0, 1.0, 1.0)))
+        assert found.hp_mm == pytest.approx(26.0, abs=tolerance("hp_mm", (2.0, 1.0, 1.0)))
