@@ -86,10 +86,10 @@ def _name(path: Path) -> str:
 def _binary(path: Path, grid: Geometry) -> np.ndarray:
     require_same_geometry(grid, read_geometry(path), str(path))
     array = read_label_map(path).array()
-    values = np.unique(array)
-    inside = values[values > 0]
-    if len(inside) > 1:
-        shown = ", ".join(str(value) for value in inside[:5]) + (", ..." if len(inside) > 5 else "")
+    inside = np.asarray(array > 0)
+    if (array[inside] != array.max(initial=0)).any():
+        values = np.unique(array[inside])
+        shown = ", ".join(str(value) for value in values[:5]) + (", ..." if len(values) > 5 else "")
         raise ImageError(
             Problem(
                 "RV227",
@@ -99,4 +99,4 @@ def _binary(path: Path, grid: Geometry) -> np.ndarray:
                 "name a mask of several labels in the column 'mask' by itself, with its label scheme",
             )
         )
-    return np.asarray(array > 0)
+    return inside
