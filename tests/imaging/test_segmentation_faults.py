@@ -328,6 +328,14 @@ FAULTS: dict[str, Fault] = {
         "r.dcm",
         BELONGS,
     ),
+    "Slicer file that is not there": (
+        lambda: Path("no.seg.nrrd"),
+        "RV101",
+        "an image file",
+        "no such file",
+        "no.seg.nrrd",
+        "correct the path",
+    ),
     "Slicer without keys": (
         lambda: slicer({}),
         "RV226",

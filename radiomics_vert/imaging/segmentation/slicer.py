@@ -52,8 +52,8 @@ def read_slicer(path: Path, grid: Geometry, where: str) -> Segmentation:
         RV226 the description of the segments is incomplete or contradicts the voxels, RV228 a name twice,
         RV201 another grid, RV202 damaged.
     """
-    require_complete(path)
     entries = _entries(_information(path), path)
+    require_complete(path)
     layers, geometry = _layers(path)
     values = {}
     segments = []
