@@ -154,4 +154,5 @@ def _nothing_left(scan: Scan, label: int) -> Problem:
 
 
 def _place(scan: Scan, where: str) -> str:
-    return f"scan {scan.scan_id} (line {scan.row} of the image table): {without_folders(scan, where)}"
+    line = f" (line {scan.row} of the image table)" if scan.row else ""
+    return f"scan {scan.scan_id}{line}: {without_folders(scan, where)}"
