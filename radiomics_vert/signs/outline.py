@@ -28,7 +28,9 @@ T = np.linspace(0.0, 1.0, 41)
 
 # Rims are rounded in every mask: profiles are fitted inside them and continued straight. [O]
 _RIM = 0.05
-_STIFFNESS = 2.5  # a sixteenth of the profile, in steps of 1/40 [O]
+# Bending length of an endplate profile, in steps of 1/40 of it and in voxels. It goes on straight, so that a
+# lip or spur of the rim does not make the corner. [O]
+_STIFFNESS, _VOXELS = 3.0, 1.0
 # A wall between pedicles that were cut off here is known in the canal's width only, mm. [O]
 _CANAL_HALF = 6.0
 # A fragment's edge is sharper than an endplate; the corners carry the whole line, and the steps of the voxels
@@ -140,7 +142,7 @@ def _plate_profile(frame: Frame, points: Floats, size: Floats) -> Floats:
     u = frame.u(points[:, 1])
     used = band & (u >= _RIM) & (u <= 1 - _RIM)
     step = float(reach[1]) / frame.depth / (U[1] - U[0])
-    return smooth_profile(u[used], points[used, 2], U, max(_STIFFNESS, 1.5 * step), float(reach[2]))
+    return smooth_profile(u[used], points[used, 2], U, max(_STIFFNESS, _VOXELS * step), float(reach[2]), 2)
 
 
 def _wall(t: Floats, p: Floats, step: float, depth: float) -> Wall:

@@ -19,8 +19,8 @@ from radiomics_vert.signs.nouns import Box, Mask, Plane, Points
 
 Floats = npt.NDArray[np.float64]
 
-# Least scale of residuals in a robust fit: below half a voxel, or this many mm, they are digitisation. [O]
-_FLOOR_MM, _FLOOR_VOXELS = 0.3, 0.5
+# Least scale of residuals in a robust fit: below this they are digitisation (of uniform spread). [O]
+_FLOOR_MM, _FLOOR_VOXELS = 0.3, 0.3
 _TUKEY = 4.685  # 95 % efficiency for normal residuals [K]
 
 
@@ -160,7 +160,7 @@ def robust_fit(design: Floats, target: Floats, voxel: float, rounds: int = 8) ->
         weighted = design * weights[:, None]
         gram = weighted.T @ design
         gram[np.diag_indices_from(gram)] *= 1 + 1e-10
-        coefficients = np.linalg.solve(gram, weighted.T @ target)
+        coefficients = np.asarray(np.linalg.solve(gram, weighted.T @ target), float)
         weights = tukey_weights(target - design @ coefficients, voxel)
     return np.asarray(coefficients)
 
@@ -173,11 +173,12 @@ def robust_plane(x: Floats, p: Floats, z: Floats, voxel: float) -> Plane:
     return Plane(float(offset), float(left), float(back), spread, len(z))
 
 
-def smooth_profile(position: Floats, value: Floats, grid: Floats, stiffness: float, voxel: float) -> Floats:
+def smooth_profile(
+    position: Floats, value: Floats, grid: Floats, stiffness: float, voxel: float, order: int = 3
+) -> Floats:
     """Return a robust smooth curve through scattered points, continued beyond them.
 
-    Penalised least squares on third differences (Whittaker), so that a parabola is not flattened, reweighted
-    with Tukey's biweight.
+    Penalised least squares on differences (Whittaker), reweighted with Tukey's biweight.
 
     Parameters
     ----------
@@ -189,6 +190,9 @@ def smooth_profile(position: Floats, value: Floats, grid: Floats, stiffness: flo
         Length over which the curve may bend, in units of the grid's step.
     voxel : float
         Size of a voxel along the values, mm.
+    order : {2, 3}
+        3 leaves a parabola as it is, and goes on as one beyond the points; 2 goes on straight, which a lip at
+        the end of the profile moves less.
 
     Returns
     -------
@@ -203,11 +207,11 @@ def smooth_profile(position: Floats, value: Floats, grid: Floats, stiffness: flo
     basis = np.zeros((len(place), len(grid)))
     rows = np.arange(len(place))
     basis[rows, low], basis[rows, low + 1] = 1 - part, part
-    bend = np.diff(np.eye(len(grid)), 3, axis=0)
+    bend = np.diff(np.eye(len(grid)), order, axis=0)
     # Each grid step should weigh alike, however many points it has.
     density = np.maximum(basis.sum(axis=0), 1e-9)
     share = basis @ (1 / density)
-    penalty = stiffness**6 * bend.T @ bend
+    penalty = stiffness ** (2 * order) * bend.T @ bend
     curve, weights = np.zeros(len(grid)), np.ones(len(place))
     for _ in range(6):
         weighted = basis * (weights * share)[:, None]

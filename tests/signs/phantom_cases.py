@@ -18,8 +18,8 @@ TABLE = Path(__file__).with_name("phantom_table.csv")
 # spacing (z, y, x) in mm, and the sub-voxel shift of the grid
 GRIDS = {
     "1 mm": ((1.0, 1.0, 1.0), (0.3, 0.6, 0.1)),
-    "sagittal 4 mm": ((0.8, 0.8, 4.0), (0.0, 0.4, 0.7)),
-    "axial 2 mm": ((2.0, 0.8, 0.8), (0.6, 0.2, 0.5)),
+    "sagittal 4 mm": ((1.0, 1.0, 4.0), (0.0, 0.4, 0.7)),
+    "axial 2 mm": ((2.0, 1.0, 1.0), (0.6, 0.2, 0.5)),
     "3 mm": ((3.0, 3.0, 3.0), (0.2, 0.8, 0.4)),
 }
 
@@ -58,7 +58,7 @@ def tolerance(sign: str, spacing: tuple[float, float, float]) -> float:
     rules = {
         "loss": 0.03 + 0.03 * up,
         "rati": 0.03 + 0.03 * up,
-        "pw_b": 0.6 + 0.8 * back,
+        "pw_b": 0.6 + 0.9 * back,
         "pw_p": 0.10 + 0.05 * up,
         "retr": 0.5 + 0.6 * back,
         "lat_": 1.0 + 0.3 * max(up - 1, across - 1),

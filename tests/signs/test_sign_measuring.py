@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,9 +12,10 @@ from phantoms import Body, amid, straight
 
 from radiomics_vert.cohort import Level, Scan, examine_scan, load_scheme
 from radiomics_vert.errors import CODES
-from radiomics_vert.signs import load_sign_scan, measure_scan, registry
+from radiomics_vert.signs import load_sign_scan, measure_scan, measure_spine, prepare_spine, registry
 from radiomics_vert.signs import measuring as room
 from radiomics_vert.signs.nouns import Layer
+from radiomics_vert.signs.outline import U
 from radiomics_vert.signs.results import ScanSigns
 
 COARSE = (2.0, 2.0, 2.0)
@@ -112,27 +114,32 @@ TS = "ct_totalsegmentator/spine_report"
 
 @pytest.mark.data
 def test_heights_of_totalsegmentator_agree_with_its_own_report(real_data: Path):
-    """Its heights lie at 15, 50 and 85 % of the depth, in steps of half a voxel (1.5 mm)."""
-    import json
+    """Its heights lie at 15, 50 and 85 % of the depth, along the image's axis, in steps of 1.5 mm.
 
+    At the same places the two agree within one and a half of the 3 mm voxels. Ours are taken at the corners,
+    where these vertebrae have lips, so they are larger.
+    """
     scan = load(
         real_data, "ct_totalsegmentator/example_ct.nii.gz", f"{TS}/totalseg.nii.gz", "totalsegmentator",
         f"{TS}/totalseg_vertebrae_body.nii.gz",
     )  # fmt: skip
     report = json.loads((real_data / TS / "spine_report.json").read_text())["results"]
-    found = measure_scan(scan, "CT")
-    values = found.values.set_index("level")
-    for level in ("L1", "L2", "L3", "L4", "L5"):
-        for name, column in (("anterior", "ha_mm"), ("middle", "hm_mm"), ("posterior", "hp_mm")):
-            theirs = report[f"vertebrae_{level}_height_{name}_mm"]
-            assert values.loc[level, column] == pytest.approx(theirs, abs=6.0), (level, name)
-    assert found.facts.set_index("level").frame[["T11", "T12", "S1"]].tolist() == ["none"] * 3
+    spine = prepare_spine(scan, "CT")
+    apart = []
+    for vertebra in spine.framed():
+        profile = spine.outlines[vertebra.label].heights()
+        for name, u in (("anterior", 0.15), ("middle", 0.5), ("posterior", 0.85)):
+            theirs = report[f"vertebrae_{vertebra.name}_height_{name}_mm"]
+            apart.append(float(np.interp(u, U, profile)) - theirs)
+    assert len(apart) == 15
+    assert np.abs(apart).max() < 4.5
+    assert abs(np.median(apart)) < 2.0
+    facts = measure_spine(spine).facts.set_index("level")
+    assert facts.frame[["T11", "T12", "S1"]].tolist() == ["none"] * 3
 
 
 @pytest.mark.data
 def test_bodies_are_parted_as_trained_networks_part_them(real_data: Path):
-    from radiomics_vert.signs import prepare_spine
-
     pairs = [
         (
             ("ct_totalsegmentator/example_ct.nii.gz", f"{TS}/totalseg.nii.gz", "totalsegmentator"),
