@@ -102,6 +102,7 @@ CODES: dict[str, str] = {
     "RV341": "Sign registry is not valid",
     "RV342": "Sign computation failed",
     "RV343": "Sign value lies outside its range",
+    "RV351": "Engine cannot compute what is asked for",
     # dataset
     "RV401": "Outcome column is unusable",
     "RV402": "Outcome has one class only",

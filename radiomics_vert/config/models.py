@@ -71,6 +71,11 @@ class ExtractionSettings(Strict):
         "labelled",
         description="Measure only the vertebrae that the clinical table names, or all in the masks.",
     )
+    engine: Literal["auto", "native", "pyradiomics"] = Field(
+        "auto",
+        description="What computes the features: compiled kernels with pyradiomics' names and values "
+        "(native), pyradiomics itself, or native where it supports what is asked for (auto).",
+    )
 
 
 class AssociationSettings(Strict):

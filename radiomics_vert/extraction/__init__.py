@@ -12,7 +12,7 @@ from radiomics_vert.extraction.parity import parity
 from radiomics_vert.extraction.perturbed import perturbed_features
 from radiomics_vert.extraction.preparing import PreparedScan, compute_case, prepare
 from radiomics_vert.extraction.preprocessing import Preprocessing
-from radiomics_vert.extraction.table import IDENTITY, FeatureTable
+from radiomics_vert.feature_table import IDENTITY, FeatureTable
 
 __all__ = [
     "IDENTITY",

@@ -11,8 +11,8 @@ import pandas as pd
 from radiomics_vert.cohort import Case, Cohort
 from radiomics_vert.cohort.nouns import Refusal
 from radiomics_vert.errors import CODES, Problem
-from radiomics_vert.extraction.engine import ENGINE, Outcome
-from radiomics_vert.extraction.table import IDENTITY, FeatureTable
+from radiomics_vert.extraction.engine import Outcome
+from radiomics_vert.feature_table import IDENTITY, FeatureTable
 from radiomics_vert.imaging.preprocessing import AXES, slice_axis
 from radiomics_vert.provenance import Provenance
 
@@ -79,7 +79,8 @@ def make_table(
             failures.append(Refusal.of_case(case, problems[0]).row())
         else:
             values.append({**case.identity(), **merged})
-        diagnostics.append(_diagnostics(case, parts, merged, problems[0] if problems else None))
+        found = _diagnostics(case, parts, merged, problems[0] if problems else None)
+        diagnostics.append({**found, "engine": provenance.reproducible["engine"]["engine"]})
     failures += [refusal.row() for refusal in cohort.refused]
     return FeatureTable(
         _frame(values, IDENTITY),
@@ -115,7 +116,6 @@ def _diagnostics(
         "slice_axis": "" if axis is None else AXES[axis],
         "image_digest": case.scan.image_digest,
         "mask_digest": case.mask_digest,
-        "engine": ENGINE,
         "notes": "; ".join(_notes(case, facts, values, problem)),
     }
     row = dict.fromkeys(DIAGNOSTIC_COLUMNS, float("nan"))

@@ -1,9 +1,7 @@
-"""A cache keyed by content, which can say why something was computed again.
+"""The cache of extraction: per case and step, keyed by all that determines the values.
 
-An entry's key is the hash of what determines its values: image, mask, parameters of the step,
-engine, and the regions that intensities are standardised by.
-Beside the entries an index keeps, per case and step, what went into the last computation; it serves
-explanations only.
+That is the image, the mask, the parameters of the step, the engine, and the regions that intensities are
+standardised by.
 """
 
 from __future__ import annotations
@@ -15,12 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from radiomics_vert.cohort import Case
+from radiomics_vert.content_cache import ContentCache
 from radiomics_vert.errors import Problem
 from radiomics_vert.extraction.engine import Outcome
 from radiomics_vert.extraction.params import Step
-from radiomics_vert.storage import digest, read_json, write_json
-
-NEVER = "never computed"
 
 
 @dataclass(frozen=True)
@@ -61,11 +57,6 @@ class Ingredients:
             "reference": self.reference,
         }
 
-    @property
-    def key(self) -> str:
-        """The name of the entry."""
-        return digest(self.content())
-
 
 @dataclass(frozen=True)
 class Cache:
@@ -79,16 +70,20 @@ class Cache:
 
     folder: Path
 
+    @property
+    def _entries(self) -> ContentCache:
+        return ContentCache(self.folder)
+
     def load(self, ingredients: Ingredients) -> Outcome | None:
         """Return an outcome, or None when there is no entry that can be read."""
+        entry = self._entries.load(ingredients.content())
+        if entry is None:
+            return None
         try:
-            entry = read_json(self._entry(ingredients.key))
-            if entry["ingredients"] != ingredients.content():
-                return None
             values = {name: _number(value) for name, value in entry["values"]}
             problem = Problem(**entry["problem"]) if entry["problem"] else None
             return Outcome(values, entry["diagnostics"], problem)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             return None
 
     def store(self, ingredients: Ingredients, case: Case, step: Step, outcome: Outcome) -> None:
@@ -96,55 +91,16 @@ class Cache:
         # Pairs, not a mapping: the order of the columns is part of the table's bytes.
         values = [[name, None if isnan(value) else value] for name, value in outcome.values.items()]
         entry = {
-            "ingredients": ingredients.content(),
             "values": values,
             "diagnostics": dict(outcome.diagnostics),
             "problem": vars(outcome.problem) if outcome.problem else None,
         }
-        write_json(self._entry(ingredients.key), entry)
-        write_json(self._note(case, step.name), ingredients.content())
+        self._entries.store(ingredients.content(), (case.case_id, step.name), entry)
 
     def reason(self, ingredients: Ingredients, case: Case, step: Step) -> str:
         """Say why an outcome that could not be loaded is needed."""
-        if self._entry(ingredients.key).exists():
-            return "cache entry cannot be read"
-        try:
-            last = read_json(self._note(case, step.name))
-            return _difference(last, ingredients.content())
-        except FileNotFoundError:
-            return NEVER
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            return "cache index cannot be read"
-
-    def _entry(self, key: str) -> Path:
-        return self.folder / "entries" / key[:2] / f"{key}.json"
-
-    def _note(self, case: Case, step: str) -> Path:
-        name = digest([case.case_id, step])
-        return self.folder / "index" / name[:2] / f"{name}.json"
+        return self._entries.reason(ingredients.content(), (case.case_id, step.name))
 
 
 def _number(value: float | None) -> float:
     return float("nan") if value is None else float(value)
-
-
-def _difference(last: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    reasons = [f"{part} changed" for part in ("image", "mask", "reference") if last[part] != now[part]]
-    for part in ("parameters", "engine"):
-        changes = _changes(last[part], now[part])
-        if changes:
-            reasons.append(f"{part} changed: {', '.join(changes)}")
-    return "; ".join(reasons) or "cache entry is missing"
-
-
-def _changes(last: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    names = sorted({*last, *now})
-    return [
-        f"{name} {_shown(last, name)} -> {_shown(now, name)}"
-        for name in names
-        if last.get(name, ...) != now.get(name, ...)
-    ]
-
-
-def _shown(content: Mapping[str, Any], name: str) -> str:
-    return str(content[name]) if name in content else "(absent)"

@@ -1,7 +1,6 @@
-"""The reference engine: pyradiomics' features of one region, step by step.
+"""The features of one region, step by step, by the engine that each step names.
 
-A later engine shares the signature of :func:`compute_steps`; its name and version are part of every
-cache key, so values of two engines never mix.
+Name and version of the engine are part of every cache key, so values of two engines never mix.
 """
 
 from __future__ import annotations
@@ -9,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from importlib import metadata
 from math import isfinite
 from typing import Any
 
@@ -18,14 +16,12 @@ import SimpleITK as sitk
 from radiomics import imageoperations
 
 from radiomics_vert.errors import ExtractionError, Problem
+from radiomics_vert.extraction import native
 from radiomics_vert.extraction.features import discretise, quiet, shape_features, texture_features
 from radiomics_vert.extraction.filters import filtered_images
 from radiomics_vert.extraction.grid import Grid, Span, make_grid, tight_box
 from radiomics_vert.extraction.params import Step
 from radiomics_vert.extraction.settings import PREPARATION, resamples
-from radiomics_vert.provenance import pyradiomics_distribution
-
-ENGINE = "pyradiomics"
 
 
 @dataclass(frozen=True)
@@ -112,13 +108,6 @@ class Region:
         image = sitk.GetImageFromArray(self.kept.astype(np.uint8))
         image.SetSpacing(self.grid.spacing.tolist())
         return image
-
-
-def engine_version() -> dict[str, str]:
-    """Return what computes the numbers: engine, distribution of pyradiomics, and the filters' libraries."""
-    name, version = pyradiomics_distribution()
-    libraries = {package: metadata.version(package) for package in ("SimpleITK", "PyWavelets", "numpy")}
-    return {"engine": ENGINE, name: version, **libraries}
 
 
 def compute_steps(
@@ -238,7 +227,8 @@ def _compute(region: Region, step: Step, where: str) -> Outcome:
     try:
         if step.image_type is None:
             mask = region.shape_mask(step.settings)
-            values = shape_features(mask, region.grid.spacing, step.feature_classes["shape"])
+            measure = native.shape_features if step.engine == "native" else shape_features
+            values = measure(mask, region.grid.spacing, step.feature_classes["shape"])
         else:
             values = {}
             for name, image in filtered_images(region.grid, region.span, step):
@@ -255,9 +245,16 @@ def _image_values(
     region: Region, step: Step, name: str, image: sitk.Image, diagnostics: dict[str, Any], where: str
 ) -> dict[str, float]:
     voxels = sitk.GetArrayViewFromImage(image)
-    binned = discretise(voxels, region.kept, step.settings)
     if name == "original":
         _require_contrast(voxels[region.kept], where)
+    if step.engine == "native":
+        levels = native.discretise(voxels, region.kept, step.settings)
+        if name == "original":
+            diagnostics["grey_levels"] = len(levels.present)
+        spacing = region.grid.spacing[::-1]
+        return native.texture_features(name, levels, spacing, step.feature_classes, step.settings)
+    binned = discretise(voxels, region.kept, step.settings)
+    if name == "original":
         diagnostics["grey_levels"] = len(binned.present)
     mask = region.mask_image()
     mask.CopyInformation(image)

@@ -16,21 +16,22 @@ from threadpoolctl import threadpool_limits
 
 from radiomics_vert import parallel
 from radiomics_vert.cohort import Case, Cohort, Scan, load_vertebrae, reference_cases
+from radiomics_vert.content_cache import NEVER
 from radiomics_vert.errors import ImageError, Problem, RadiomicsVertError
 from radiomics_vert.extraction.assemble import Outcomes, make_table
-from radiomics_vert.extraction.cache import NEVER, Cache, Ingredients
-from radiomics_vert.extraction.engine import Outcome, Volumes, engine_version
+from radiomics_vert.extraction.cache import Cache, Ingredients
+from radiomics_vert.extraction.engine import Outcome, Volumes
+from radiomics_vert.extraction.engines import engine_version, engines_used
 from radiomics_vert.extraction.params import ExtractionParams, Step
 from radiomics_vert.extraction.plane import fit_to_scan
 from radiomics_vert.extraction.preparing import compute_case, orientation_of, prepare, reference_digest
 from radiomics_vert.extraction.preprocessing import Preprocessing
-from radiomics_vert.extraction.table import FeatureTable
+from radiomics_vert.feature_table import FeatureTable
 from radiomics_vert.imaging import read_geometry, read_image
 from radiomics_vert.provenance import Provenance, run_facts, versions
 
 logger = logging.getLogger("radiomics_vert.extraction")
 
-Engine = Mapping[str, str]
 References = Mapping[str, tuple[Case, ...]]
 """Reference vertebrae by scan id."""
 
@@ -55,7 +56,6 @@ class Plan:
     """What is known already, what has to be computed, and why; filled scan by scan."""
 
     store: Cache | None
-    engine: Engine
     known: Outcomes = field(default_factory=dict)
     works: list[Work] = field(default_factory=list)
     hits: int = 0
@@ -85,7 +85,7 @@ class Plan:
         """Load what the cache has, and return the rest; say why the rest is needed."""
         causes: dict[str, list[Step]] = {}
         for step in steps:
-            ingredients = Ingredients.of(case, step, self.engine, reference)
+            ingredients = Ingredients.of(case, step, engine_version(step.engine), reference)
             outcome = self.store.load(ingredients) if self.store else None
             if outcome is not None:
                 self.known[case.case_id, step.name] = outcome
@@ -108,6 +108,7 @@ def extract(
     cohort: Cohort,
     params: ExtractionParams | Mapping[str, ExtractionParams],
     *,
+    engine: str | None = None,
     references: References | None = None,
     n_jobs: int = 1,
     cache: Path | None = None,
@@ -126,6 +127,9 @@ def extract(
     params : ExtractionParams or mapping of str to ExtractionParams
         One for all scans, or one per sequence (`{"CT": ..., "T1": ...}`). Cases of a sequence without
         parameters become failures (RV114).
+    engine : {"auto", "native", "pyradiomics"}, optional
+        What computes the values; as the parameters say by default, which is `auto`: compiled kernels where
+        they support what is asked for, pyradiomics for the rest. The provenance tells which.
     references : mapping of str to tuple of Case, optional
         Reference vertebrae by scan id, for parameters with `intensity: reference`. By default
         :func:`radiomics_vert.cohort.reference_cases` of `cohort`; give that of the whole cohort where
@@ -153,13 +157,14 @@ def extract(
     """
     started = time.monotonic()
     chosen = params_by_sequence(cohort, params)
-    engine = engine_version()
-    plan = Plan(Cache(cache) if cache is not None else None, engine)
+    if engine is not None:
+        chosen = {sequence: replace(own, engine=engine) for sequence, own in chosen.items()}
+    plan = Plan(Cache(cache) if cache is not None else None)
     known = reference_cases(cohort) if references is None else references
     for scan_id, group in groupby(cohort.cases, key=lambda case: case.scan.scan_id):
         cases = tuple(group)
         plan.add(cases[0].scan, cases, chosen, known.get(scan_id, ()))
-    run = partial(_run, store=plan.store, engine=engine)
+    run = partial(_run, store=plan.store)
     works = _split(plan.works, parallel.resolve_workers(n_jobs))
     found = chain.from_iterable(parallel.run(run, works, n_jobs=n_jobs, progress=progress))
     outcomes = {**plan.known, **dict(found)}
@@ -168,7 +173,7 @@ def extract(
         cohort,
         {sequence: [step.name for step in own.steps()] for sequence, own in chosen.items()},
         outcomes,
-        Provenance(origins(cohort, chosen, engine), {**run_facts(), **used, "cache": plan.cache_facts()}),
+        Provenance(origins(cohort, chosen), {**run_facts(), **used, "cache": plan.cache_facts()}),
     )
 
 
@@ -216,7 +221,7 @@ def _split(works: Sequence[Work], workers: int) -> list[Work]:
     return split
 
 
-def _run(work: Work, *, store: Cache | None, engine: Engine) -> list[tuple[tuple[str, str], Outcome]]:
+def _run(work: Work, *, store: Cache | None) -> list[tuple[tuple[str, str], Outcome]]:
     """Compute what is missing for one scan; runs in a worker."""
     try:
         volumes = read_volumes(work.scan)
@@ -230,7 +235,8 @@ def _run(work: Work, *, store: Cache | None, engine: Engine) -> list[tuple[tuple
         for case, steps in work.parts:
             for step, outcome in compute_case(prepared, case, steps):
                 if store:
-                    store.store(Ingredients.of(case, step, engine, reference), case, step, outcome)
+                    ingredients = Ingredients.of(case, step, engine_version(step.engine), reference)
+                    store.store(ingredients, case, step, outcome)
                 found.append(((case.case_id, step.name), outcome))
     return found
 
@@ -257,12 +263,13 @@ def read_volumes(scan: Scan) -> Volumes:
     )
 
 
-def origins(cohort: Cohort, params: Mapping[str, ExtractionParams], engine: Engine) -> dict[str, Any]:
+def origins(cohort: Cohort, params: Mapping[str, ExtractionParams]) -> dict[str, Any]:
     """Return what made a feature table: parameters, engine, manifest, versions."""
     used = {sequence: {"name": own.name, "digest": own.digest} for sequence, own in params.items()}
+    steps = [(step.name, step.engine) for own in params.values() for step in own.steps()]
     return {
         "parameters": used,
-        "engine": dict(engine),
+        "engine": engines_used(steps),
         "manifest": cohort.manifest_digest,
         "versions": versions(),
     }

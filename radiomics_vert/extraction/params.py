@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from radiomics_vert.errors import Problem, SettingsError, raise_all
+from radiomics_vert.extraction.engines import choose_engine
 from radiomics_vert.extraction.params_check import check
 from radiomics_vert.extraction.preprocessing import Preprocessing
 from radiomics_vert.extraction.settings import (
@@ -41,6 +42,8 @@ class Step:
         Feature classes, each with its features; an empty tuple means all of the class.
     preprocessing : mapping
         What of the preprocessing this step's values depend on.
+    engine : str
+        What computes it, `native` or `pyradiomics`; no part of its digest, but of every cache key.
     """
 
     name: str
@@ -48,6 +51,7 @@ class Step:
     settings: Mapping[str, Any]
     feature_classes: Mapping[str, tuple[str, ...]]
     preprocessing: Mapping[str, Any] = field(default_factory=dict)
+    engine: str = "pyradiomics"
 
     @property
     def reads_image(self) -> bool:
@@ -82,6 +86,8 @@ class ExtractionParams:
         Settings for all image types, pyradiomics' defaults written out.
     preprocessing : Preprocessing
         What happens to the image before.
+    engine : str
+        `auto`, `native` or `pyradiomics`; no part of the digest.
     digest : str
         The sha256 of the canonical form; the name is no part of it.
     """
@@ -91,6 +97,7 @@ class ExtractionParams:
     feature_classes: Mapping[str, tuple[str, ...]]
     settings: Mapping[str, Any]
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
+    engine: str = "auto"
     digest: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -103,7 +110,7 @@ class ExtractionParams:
     def __reduce__(self) -> tuple[type[ExtractionParams], tuple[Any, ...]]:
         types = {key: dict(value) for key, value in self.image_types.items()}
         classes, settings = dict(self.feature_classes), dict(self.settings)
-        return type(self), (self.name, types, classes, settings, self.preprocessing)
+        return type(self), (self.name, types, classes, settings, self.preprocessing, self.engine)
 
     @classmethod
     def from_mapping(cls, content: Mapping[str, Any], name: str = "parameters") -> ExtractionParams:
@@ -155,7 +162,9 @@ class ExtractionParams:
         classes: Mapping[str, tuple[str, ...]],
     ) -> Step:
         before = self.preprocessing.content(reads_image(settings, image_type))
-        return Step(name, image_type, narrowed(settings, image_type), classes, before)
+        read = narrowed(settings, image_type)
+        engine = choose_engine(self.engine, name, classes, read)
+        return Step(name, image_type, read, classes, before, engine)
 
 
 def _variants(image_type: str, settings: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:

@@ -16,9 +16,9 @@ from radiomics_vert.cohort import Case, Cohort, Scan, reference_cases
 from radiomics_vert.errors import Problem, RadiomicsVertError, SettingsError
 from radiomics_vert.extraction.assemble import Outcomes, make_table
 from radiomics_vert.extraction.cache import Cache, Ingredients
-from radiomics_vert.extraction.engine import Outcome, engine_version
+from radiomics_vert.extraction.engine import Outcome
+from radiomics_vert.extraction.engines import engine_version
 from radiomics_vert.extraction.extracting import (
-    Engine,
     References,
     origins,
     params_by_sequence,
@@ -27,7 +27,7 @@ from radiomics_vert.extraction.extracting import (
 )
 from radiomics_vert.extraction.params import ExtractionParams, Step
 from radiomics_vert.extraction.preparing import PreparedScan, compute_case, prepare, reference_digest
-from radiomics_vert.extraction.table import FeatureTable
+from radiomics_vert.feature_table import FeatureTable
 from radiomics_vert.imaging import DEFAULT_PERTURBATIONS, LabelMap, Perturbation, label_regions, perturb
 from radiomics_vert.imaging.preprocessing import slice_axis
 from radiomics_vert.provenance import Provenance, run_facts
@@ -56,20 +56,20 @@ class Steps:
         With the slice axis filled in.
     store : Cache or None
         Where outcomes are kept.
-    engine : mapping
-        Part of every cache key.
     reference : str
         Digest of the reference regions.
     """
 
     steps: tuple[Step, ...]
     store: Cache | None
-    engine: Engine
     reference: str
 
     def compute(self, prepared: PreparedScan, case: Case, labels: LabelMap) -> dict[str, Outcome]:
         """Return the outcome of each step for one changed outline, from the cache where it is there."""
-        keys = {step.name: Ingredients.of(case, step, self.engine, self.reference) for step in self.steps}
+        keys = {
+            step.name: Ingredients.of(case, step, engine_version(step.engine), self.reference)
+            for step in self.steps
+        }
         known = {name: self.store.load(key) for name, key in keys.items()} if self.store else {}
         found = {name: outcome for name, outcome in known.items() if outcome is not None}
         missing = [step for step in self.steps if step.name not in found]
@@ -147,7 +147,7 @@ def perturbed_features(
         outcomes,
         Provenance(
             {
-                **origins(cohort, used, engine_version()),
+                **origins(cohort, used),
                 "perturbations": list(perturbations),
                 "seed": seed,
             },
@@ -199,7 +199,7 @@ def _run(
     preprocessing = params[work.scan.sequence].preprocessing
     prepared = prepare(work.scan, volumes, preprocessing, work.references)
     reference = reference_digest(work.scan, preprocessing, work.references)
-    steps = Steps(fitted, store, engine_version(), reference)
+    steps = Steps(fitted, store, reference)
     found: list[Case] = []
     outcomes: Outcomes = {}
     # The last bit of a matrix product can depend on the number of threads, and so on the workers.

@@ -20,7 +20,7 @@ from radiomics_vert.extraction.engine import Volumes
 from radiomics_vert.extraction.extracting import params_by_sequence, read_volumes, steps_for
 from radiomics_vert.extraction.params import ExtractionParams
 from radiomics_vert.extraction.preparing import PreparedScan, compute_case, prepare
-from radiomics_vert.extraction.table import IDENTITY
+from radiomics_vert.feature_table import IDENTITY
 from radiomics_vert.imaging import Geometry
 from radiomics_vert.imaging.orientation import obliquity, patient_axes, plane_across
 from radiomics_vert.imaging.preprocessing import slice_axis

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -151,7 +151,8 @@ def read_inputs(study: Study, n_jobs: int, watch: Watch) -> Inputs:
     parameters: dict[str, ExtractionParams] = {}
     for sequence, name in study.settings.extraction.parameters.items():
         try:
-            parameters[sequence] = _parameters(study.folder, name)
+            own = _parameters(study.folder, name)
+            parameters[sequence] = replace(own, engine=study.settings.extraction.engine)
         except RadiomicsVertError as error:
             problems += error.problems
     cohort: Cohort | None = None

@@ -114,7 +114,7 @@ def principal_variances(padded: np.ndarray, spacing: np.ndarray) -> tuple[int, f
 
     # Whole numbers of any size: no digit is lost where the region is flat.
     def covariance(product: int, a: int, b: int) -> float:
-        return (n * product - first[a] * first[b]) / (n * n) * spacing[a] * spacing[b]
+        return float((n * product - first[a] * first[b]) / (n * n) * spacing[a] * spacing[b])
 
     zz, yy, xx, zy, zx, yx = (
         covariance(product, a, b)
