@@ -308,6 +308,35 @@ def flow() -> Result:
     )
 
 
+def quality() -> Result:
+    """Two sequences; one scan with a warning, one refused."""
+    rng = np.random.default_rng(4)
+    levels = ["T11", "T12", "L1", "L2"] * 3
+    cases = pd.DataFrame(
+        {
+            "scan_id": np.repeat(["sub-01_CT", "sub-02_CT", "sub-02_T1"], 4),
+            "case_id": [f"case-{k}" for k in range(12)],
+            "sequence": np.repeat(["CT", "CT", "T1"], 4),
+            "level": levels,
+            "volume_ml": rng.normal(40, 5, 12),
+            "grey_levels": rng.integers(20, 60, 12),
+            "hardware_share": [0.0] * 8 + [np.nan] * 4,
+        }
+    )
+    scans = pd.DataFrame(
+        {
+            "scan_id": ["sub-01_CT", "sub-02_CT", "sub-02_T1", "sub-03_CT"],
+            "verdict": ["ready", "ready with warnings", "ready", "refused"],
+            "vertebrae": [4, 4, 4, 0],
+            "unusable": 0,
+            "codes": ["", "RV306", "", "RV201"],
+            "why": ["", "Region touches the border of the image", "", "two grids"],
+        }
+    )
+    spec = {"verdicts": {"ready": 2, "ready with warnings": 1, "refused": 1}, "pages": "qc/index.html"}
+    return Result("quality", {"cases": cases, "scans": scans}, spec)
+
+
 def extraction() -> Result:
     """Two sequences, failures, diagnostics."""
     rng = np.random.default_rng(2)
@@ -441,6 +470,7 @@ def every_result(synthetic: bool = True, copies: int = 1) -> list[Result]:
         study(synthetic),
         flow(),
         checks(),
+        quality(),
         extraction(),
         table_one(),
         association(copies),

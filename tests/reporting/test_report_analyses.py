@@ -27,7 +27,7 @@ from radiomics_vert.results import Result
 
 pytestmark = pytest.mark.usefixtures("no_painting")
 SECTIONS = [
-    *("summary", "cohort", "table-one", "acquisition", "extraction", "reliability"),
+    *("summary", "cohort", "table-one", "acquisition", "quality", "extraction", "reliability"),
     *("association", "adjusted", "validation"),
     *("differences", "optimism", "explanation", "subgroups", "external", "leakage", "confounding"),
     *("sample-size", "limits", "methods", "provenance"),
