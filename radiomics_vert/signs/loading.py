@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from radiomics_vert.cohort import Case, LabelScheme, Scan, load_scheme, load_structures, load_vertebrae
-from radiomics_vert.imaging import Geometry, read_image, read_label_map, require_same_geometry
+from radiomics_vert.imaging import Geometry, read_geometry, read_image, read_label_map, require_same_geometry
 from radiomics_vert.imaging.orientation import patient_axes
 from radiomics_vert.signs.nouns import Box, Layer, SignScan
 
@@ -46,7 +46,12 @@ def canonical_spacing(geometry: Geometry) -> tuple[float, float, float]:
     return z, y, x
 
 
-def load_sign_scan(cases: Sequence[Case], companions: Mapping[str, Scan] | None = None) -> SignScan:
+def load_sign_scan(
+    cases: Sequence[Case],
+    companions: Mapping[str, Scan] | None = None,
+    *,
+    fractured: frozenset[int] = frozenset(),
+) -> SignScan:
     """Read the scan of some cases.
 
     Parameters
@@ -54,7 +59,10 @@ def load_sign_scan(cases: Sequence[Case], companions: Mapping[str, Scan] | None 
     cases : sequence of Case
         All vertebrae of one scan, from the head down; neighbours are used, so leave none out.
     companions : mapping of str to Scan, optional
-        By sequence, further images of the patient on the same grid, such as the pre-contrast T1.
+        By sequence, further images of the patient, such as the pre-contrast T1; those on another grid are
+        left out.
+    fractured : frozenset of int, optional
+        Labels that are known to be fractured.
 
     Returns
     -------
@@ -93,8 +101,11 @@ def load_sign_scan(cases: Sequence[Case], companions: Mapping[str, Scan] | None 
         layers=named,
         case_ids={case.label: case.case_id for case in cases},
         companions={
-            name: _companion(other, geometry, box) for name, other in sorted((companions or {}).items())
+            name: found
+            for name, other in sorted((companions or {}).items())
+            if (found := _companion(other, geometry, box)) is not None
         },
+        fractured=fractured,
     )
 
 
@@ -108,9 +119,11 @@ def _structures(scan: Scan, geometry: Geometry, box: Box) -> dict[str, Layer]:
     }
 
 
-def _companion(scan: Scan, geometry: Geometry, box: Box) -> npt.NDArray[np.floating]:
+def _companion(scan: Scan, geometry: Geometry, box: Box) -> npt.NDArray[np.floating] | None:
+    """Return the same part of another image; None when it lies on another grid, as most sequences do."""
+    if not geometry.matches(read_geometry(scan.image, series=scan.series)):
+        return None
     volume = read_image(scan.image, series=scan.series)
-    require_same_geometry(geometry, volume.geometry, scan.scan_id)
     return np.ascontiguousarray(canonical(volume.array(), geometry)[box])
 
 

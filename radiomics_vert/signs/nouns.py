@@ -91,6 +91,8 @@ class SignScan:
     tables : mapping of str to mapping of str to float
         Numbers that some signs need: `calibration` (slope and intercept from HU to mg/cm3), `norm` (mean HU
         of the patient's age and sex).
+    fractured : frozenset of int
+        Labels that are known to be fractured: never a reference, whatever their shape.
     """
 
     scan_id: str
@@ -104,6 +106,7 @@ class SignScan:
     case_ids: Mapping[int, str] = field(default_factory=dict)
     companions: Mapping[str, npt.NDArray[np.floating]] = field(default_factory=dict)
     tables: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    fractured: frozenset[int] = frozenset()
 
     def case_id(self, label: int) -> str:
         """Return the case id of a vertebra."""

@@ -98,7 +98,8 @@ def prepare_spine(scan: SignScan, sequence: str) -> Spine:
     heights = {label: _heights(outline) for label, outline in outlines.items()}
     heights = {label: found for label, found in heights.items() if min(found) > 0}
     places = positions(vertebrae)
-    trusted = [v.label for v in framed if v.frame is not None and v.frame.quality.good]
+    sound = [v for v in framed if v.label not in scan.fractured]
+    trusted = [v.label for v in sound if v.frame is not None and v.frame.quality.good]
     intact = choose_references(trusted, places, heights)
     references = {label: within_window(label, intact, places) for label in heights if label in places}
     references = {label: others for label, others in references.items() if others}
