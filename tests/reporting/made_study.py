@@ -333,7 +333,7 @@ def quality() -> Result:
             "why": ["", "Region touches the border of the image", "", "two grids"],
         }
     )
-    spec = {"verdicts": {"ready": 2, "ready with warnings": 1, "refused": 1}, "pages": "qc/index.html"}
+    spec = {"verdicts": {"ready": 2, "ready with warnings": 1, "refused": 1}, "pages": ""}
     return Result("quality", {"cases": cases, "scans": scans}, spec)
 
 
