@@ -102,6 +102,7 @@ CODES: dict[str, str] = {
     "RV341": "Sign registry is not valid",
     "RV342": "Sign computation failed",
     "RV343": "Sign value lies outside its range",
+    "RV344": "Intensities are not of the kind that the sign needs",
     "RV351": "Engine cannot compute what is asked for",
     # dataset
     "RV401": "Outcome column is unusable",
@@ -116,6 +117,7 @@ CODES: dict[str, str] = {
     "RV410": "Covariate mixes numbers and text",
     "RV411": "Every row has a patient of its own",
     "RV412": "Patient ids differ only in spelling",
+    "RV413": "Variable of a subgroup is unknown",
     # statistics and models
     "RV501": "Split would separate vertebrae of one patient",
     "RV502": "Too few patients per class for the folds",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from difflib import get_close_matches
 
 
 def count(
@@ -30,3 +31,16 @@ def count(
 def vertebrae(n: int) -> str:
     """Return a number of vertebrae in words."""
     return count(n, "vertebra", "vertebrae")
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return a question that names the nearest known name, empty where none is near.
+
+    Examples
+    --------
+    >>> did_you_mean("Sexe", ["age", "sex"]), did_you_mean("vendor", ["age", "sex"])
+    ("did you mean 'sex'?", '')
+    """
+    plain = {str(one).lower(): str(one) for one in known}
+    near = get_close_matches(name.lower(), plain, n=1, cutoff=0.5)
+    return f"did you mean {plain[near[0]]!r}?" if near else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,7 +13,7 @@ from radiomics_vert.dataset.covariates import covariate_columns
 from radiomics_vert.dataset.nouns import Dataset
 from radiomics_vert.errors import AnalysisError, Problem
 from radiomics_vert.modeling.baselines import TAKIGAWA_SIGNS
-from radiomics_vert.modeling.folds import FoldTask, Plan
+from radiomics_vert.modeling.folds import FoldTask, Plan, inner_folds
 from radiomics_vert.modeling.harmonisation import dataset_sites, harmonisation_columns
 from radiomics_vert.modeling.models import ModelSpec
 from radiomics_vert.modeling.repeats import Repeats, stacked_repeats
@@ -71,16 +71,42 @@ def make_design(
         dataset = _without_sites(dataset, left_out)
     shared = _shared_plan(dataset, models[0], validation, features, with_covariates)
     plans = tuple(_for_model(shared, model, dataset, repeats) for model in models)
-    tasks = tuple(
-        FoldTask(repeat, fold, *split)
-        for repeat in range(1, validation.repeats + 1)
-        for fold, split in enumerate(_outer_folds(shared, dataset, repeat), start=1)
-    )
+    tasks = tuple(_tasks(shared, dataset))
     tested: tuple[str, ...] = ()
     if validation.scheme == "leave_one_site_out":
         tested = tuple(sorted(set(dataset_sites(dataset))))
         _require_rule_for_new_sites(models)
     return Design(plans, tasks, tested, left_out)
+
+
+def require_folds(dataset: Dataset, validation: ValidationSpec) -> None:
+    """Lay out every outer and inner fold of a validation and fit nothing, so that errors come early.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Outcome, patients, sites; features are not looked at.
+    validation : ValidationSpec
+        Folds, repeats, seed, scheme.
+
+    Raises
+    ------
+    AnalysisError
+        RV405, RV501: groups missing, or finer than patients. RV502: too few patients per class, in all or
+        in the training part of an outer fold. RV105, RV507: sites missing, or fewer than two to test.
+    """
+    require_patient_groups(dataset)
+    if validation.scheme == "leave_one_site_out":
+        dataset = _without_sites(dataset, _one_class_sites(dataset))
+    plan = _plan(dataset.X.iloc[:, :0], 0, dataset, ModelSpec(), validation)
+    for task in _tasks(plan, dataset):
+        inner_folds(plan, task)
+
+
+def _tasks(plan: Plan, dataset: Dataset) -> Iterator[FoldTask]:
+    for repeat in range(1, plan.validation.repeats + 1):
+        for fold, split in enumerate(_outer_folds(plan, dataset, repeat), start=1):
+            yield FoldTask(repeat, fold, *split)
 
 
 def _shared_plan(
@@ -95,10 +121,16 @@ def _shared_plan(
     # Covariates first, where the pipeline looks for the columns that it must keep.
     table = pd.concat([covariates, X.astype("float64")], axis=1, verify_integrity=True)
     _require_usable(table)
+    return _plan(table, covariates.shape[1], dataset, model, validation)
+
+
+def _plan(
+    table: pd.DataFrame, n_covariates: int, dataset: Dataset, model: ModelSpec, validation: ValidationSpec
+) -> Plan:
     return Plan(
         np.ascontiguousarray(table.to_numpy()),
         tuple(map(str, table.columns)),
-        covariates.shape[1],
+        n_covariates,
         tuple(map(str, table.index)),
         np.asarray(dataset.y, dtype=np.int_),
         dataset.groups.astype(str).to_numpy(dtype=object),

@@ -190,7 +190,7 @@ def run_shared_fold(plans: Sequence[Plan], task: FoldTask) -> list[FoldOutcome]:
     tuning, refit = Ledger(), Ledger()
     with threadpool_limits(limits=1), config_context(assume_finite=True):
         choices = choose_points(
-            contenders, X, y, _inner_folds(first, task), first.validation.scoring, rows, tuning
+            contenders, X, y, inner_folds(first, task), first.validation.scoring, rows, tuning
         )
         chosen = [
             candidate
@@ -208,7 +208,26 @@ def run_shared_fold(plans: Sequence[Plan], task: FoldTask) -> list[FoldOutcome]:
     ]
 
 
-def _inner_folds(plan: Plan, task: FoldTask) -> list[Split]:
+def inner_folds(plan: Plan, task: FoldTask) -> list[Split]:
+    """Split the training rows of an outer fold by patient.
+
+    Parameters
+    ----------
+    plan : Plan
+        Outcome, patients, rules.
+    task : FoldTask
+        The outer fold.
+
+    Returns
+    -------
+    list of (train, test)
+        Positions among the training rows.
+
+    Raises
+    ------
+    AnalysisError
+        RV502 too few patients per class are left.
+    """
     return grouped_folds(
         plan.y[task.train],
         plan.groups[task.train],

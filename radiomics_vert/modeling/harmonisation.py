@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from radiomics_vert.dataset.covariates import covariate_columns
 from radiomics_vert.dataset.nouns import Dataset
 from radiomics_vert.errors import AnalysisError, Problem
+from radiomics_vert.phrases import did_you_mean
 
 FloatArray = NDArray[np.float64]
 SiteArray = NDArray[np.object_]
@@ -303,7 +304,8 @@ def _unknown_covariate(name: str, dataset: Dataset) -> Problem:
         f"one of the covariates: {', '.join(map(str, dataset.covariates.columns)) or 'none in this study'}",
         repr(name),
         "covariates of harmonisation",
-        "correct the name, or add the column to the covariates of the study",
+        did_you_mean(name, dataset.covariates.columns)
+        or "correct the name, or add the column to the covariates of the study",
     )
 
 

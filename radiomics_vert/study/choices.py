@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from radiomics_vert.dataset import Dataset
+from radiomics_vert.config import StudySettings
+from radiomics_vert.dataset import Dataset, parse_feature
+from radiomics_vert.dataset.naming import SIGN
 from radiomics_vert.modeling import ModelSpec, Preparation, Repeats, ValidationSpec, repeated_measurements
 from radiomics_vert.study.analysis import Watch
 from radiomics_vert.study.folder import Study
@@ -21,18 +23,6 @@ def model_stage(
         harmonise=None if chosen.harmonise == "none" else chosen.harmonise,
         harmonise_covariates=tuple(chosen.harmonise_covariates),
         unseen_site=chosen.unseen_site,
-    )
-    validation = ValidationSpec(
-        outer_folds=chosen.outer_folds,
-        inner_folds=chosen.inner_folds,
-        repeats=chosen.repeats,
-        seed=chosen.seed,
-        confidence=settings.association.confidence,
-        scoring=chosen.scoring,
-        threshold=chosen.threshold,
-        target_sensitivity=chosen.target_sensitivity,
-        patient_rule=chosen.patient_rule,
-        scheme=chosen.scheme,
     )
     assessment = Assessment(
         baselines=asked.baselines,
@@ -56,13 +46,30 @@ def model_stage(
     return ModelStage(
         dataset,
         models,
-        validation,
+        validation_spec(settings),
         assessment,
         n_jobs,
         watch,
         reference,
         study_repeats(study, dataset),
         None if reference is None else study_repeats(study, reference),
+    )
+
+
+def validation_spec(settings: StudySettings) -> ValidationSpec:
+    """Return how the settings of a study validate its models."""
+    chosen = settings.validation
+    return ValidationSpec(
+        outer_folds=chosen.outer_folds,
+        inner_folds=chosen.inner_folds,
+        repeats=chosen.repeats,
+        seed=chosen.seed,
+        confidence=settings.association.confidence,
+        scoring=chosen.scoring,
+        threshold=chosen.threshold,
+        target_sensitivity=chosen.target_sensitivity,
+        patient_rule=chosen.patient_rule,
+        scheme=chosen.scheme,
     )
 
 
@@ -92,4 +99,10 @@ def study_repeats(study: Study, dataset: Dataset) -> Repeats | None:
     if chosen.min_icc is None:
         return None
     raters = chosen.min_icc_from == "raters"
-    return repeated_measurements(study.load_features() if raters else study.load_perturbed(), dataset)
+    table = study.load_features() if raters else study.load_perturbed()
+    # Signs are measured once: the filter judges texture, and lets them pass.
+    signs = [name for name in dataset.X.columns if parse_feature(str(name)).feature_class == SIGN]
+    return [
+        again.assign(**{name: dataset.X[name].where(again.notna().any(axis=1)) for name in signs})
+        for again in repeated_measurements(table, dataset)
+    ]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from radiomics_vert.checks import Finding, check_cohort, check_dataset
+from radiomics_vert.checks import Finding, check_cohort, check_dataset, check_plan, finding_of
 from radiomics_vert.cohort import Cohort, read_cohort
 from radiomics_vert.config import StudySettings
 from radiomics_vert.dataset import DERIVED_COVARIATES, Dataset, preview
@@ -15,8 +15,9 @@ from radiomics_vert.errors import CohortError, DatasetError, Problem, RadiomicsV
 from radiomics_vert.extraction import ExtractionParams, builtin_params, read_params
 from radiomics_vert.imaging import Perturbation
 from radiomics_vert.modeling import MIN_REPEATED, require_package
-from radiomics_vert.phrases import count, vertebrae
+from radiomics_vert.phrases import count, did_you_mean, vertebrae
 from radiomics_vert.study.analysis import Watch
+from radiomics_vert.study.choices import validation_spec
 from radiomics_vert.study.folder import Study
 
 
@@ -63,7 +64,7 @@ class Inputs:
     def findings(self, outer_folds: int) -> list[Finding]:
         """Return everything that can be said before features are computed."""
         found = check_cohort(self.measured, list(self.parameters))
-        found += [_finding(problem) for problem in self.outcome_problems]
+        found += [finding_of(problem) for problem in self.outcome_problems]
         if self.expected is not None:
             found += check_dataset(self.expected, outer_folds)
         return found
@@ -75,7 +76,7 @@ class Inputs:
             try:
                 Perturbation.parse(name)
             except RadiomicsVertError as error:
-                found += [_finding(problem) for problem in error.problems]
+                found += [finding_of(problem) for problem in error.problems]
         if settings.assessment.negative_control and not self.cohort.unlabelled:
             told = "no vertebra without a clinical row of its own, so there is no reference vertebra"
             found.append(Finding("RV408", "error", told, "leave assessment.negative_control out"))
@@ -84,12 +85,15 @@ class Inputs:
             try:
                 require_package(settings.validation.models[0])
             except RadiomicsVertError as error:
-                found += [_finding(problem) for problem in error.problems]
-        by_site = settings.validation.harmonise == "combat", settings.validation.scheme != "repeated_kfold"
-        if any(by_site) and len({scan.site for scan in self.cohort.scans} - {""}) < 2:
-            told = "fewer than two sites in the image table, but the validation works by site"
-            remedy = "fill the column `site`, or leave harmonise and leave_one_site_out out"
-            found.append(Finding("RV507", "error", told, remedy))
+                found += [finding_of(problem) for problem in error.problems]
+        if self.expected is not None:
+            chosen = settings.validation
+            found += check_plan(
+                self.expected,
+                validation_spec(settings),
+                subgroups=settings.assessment.subgroups,
+                harmonise_covariates=None if chosen.harmonise == "none" else chosen.harmonise_covariates,
+            )
         return found
 
     def _unusable_repeats(self, settings: StudySettings) -> list[Finding]:
@@ -132,11 +136,6 @@ class Inputs:
             raise CohortError(nothing, *reasons[:3])
         if self.outcome_problems:
             raise DatasetError(*self.outcome_problems)
-
-
-def _finding(problem: Problem) -> Finding:
-    told = f"{problem.found} (expected {problem.expected}; {problem.where})"
-    return Finding(problem.code, "error", told, problem.remedy)
 
 
 def read_inputs(study: Study, n_jobs: int, watch: Watch) -> Inputs:
@@ -225,6 +224,10 @@ def _parameters(folder: Path, name: str) -> ExtractionParams:
     return builtin_params(name)
 
 
+def _columns(cohort: Cohort) -> list[str]:
+    return [*map(str, cohort.clinical.columns), *DERIVED_COVARIATES]
+
+
 def _missing_columns(cohort: Cohort, study: Study) -> list[Problem]:
     """Return a problem for each column that the study names and the clinical table lacks."""
     settings = study.settings
@@ -235,8 +238,8 @@ def _missing_columns(cohort: Cohort, study: Study) -> list[Problem]:
             f"the column {name!r}, which the study names under {place}",
             f"the columns {', '.join(map(str, cohort.clinical.columns))}",
             settings.cohort.clinical,
-            f"correct {place} in study.yaml, or add the column",
+            did_you_mean(name, _columns(cohort)) or f"correct {place} in study.yaml, or add the column",
         )
         for name, place in asked.items()
-        if name not in cohort.clinical.columns and name not in DERIVED_COVARIATES
+        if name not in _columns(cohort)
     ]

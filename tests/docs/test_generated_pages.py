@@ -160,7 +160,7 @@ def test_commands_page_has_every_command_with_its_options() -> None:
     }
     assert named <= set(re.findall(r"^## (\w+)$", page, re.MULTILINE))
     assert "radiomics-vert validate [STUDY] [OPTIONS]" in page
-    assert "| `--repeats` | `10` |" in page
+    assert "| `--repeats` |   | Repetitions (with --features; 10 unless given). |" in page
     assert "`--workers, -j`" in page
 
 

@@ -263,4 +263,4 @@ def test_check_tells_what_the_settings_ask_in_vain(small_study):
     images.to_csv(small_study / "images.csv", index=False)
     edit(small_study / "study.yaml", "images: cohort/images.csv", "images: images.csv")
     checked = Run(load_study(small_study)).check(pages=False)
-    assert {f.code for f in checked.findings if f.severity == "error"} == {"RV602", "RV507"}
+    assert {f.code for f in checked.findings if f.severity == "error"} == {"RV602", "RV105"}
