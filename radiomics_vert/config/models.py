@@ -78,6 +78,17 @@ class ExtractionSettings(Strict):
     )
 
 
+class SignSettings(Strict):
+    """Which imaging signs are measured beside texture."""
+
+    measure: bool = Field(True, description="Measure the imaging signs of every vertebra.")
+    sequences: dict[str, str] = Field(
+        {},
+        description="What a sequence of the image table is called in the registry of signs (CT, T1, T2, "
+        "STIR, T1_CONTRAST, ADC, IN_PHASE, OPPOSED_PHASE, FAT_FRACTION), where the names differ.",
+    )
+
+
 class AssociationSettings(Strict):
     """How single features are compared between the classes."""
 
@@ -285,6 +296,7 @@ class StudySettings(Strict):
         "compared in Table 1 and validated as a model of their own.",
     )
     extraction: ExtractionSettings = Field(description=ExtractionSettings.__doc__)
+    signs: SignSettings = Field(default_factory=SignSettings, description=SignSettings.__doc__)
     association: AssociationSettings = Field(
         default_factory=AssociationSettings, description=AssociationSettings.__doc__
     )

@@ -33,7 +33,8 @@ def merge(
 ) -> Dataset:
     """Join features with the clinical table, one row per vertebra.
 
-    Several sequences of one vertebra stand side by side (`T1__original_glcm_Contrast`). A clinical
+    Tables of one cohort with different columns (texture, measured signs) are joined case by case. Several
+    sequences of one vertebra stand side by side (`T1__original_glcm_Contrast`). A clinical
     row without a level applies to all vertebrae of its subject; a row with a level goes before it. A
     vertebra that lacks one of several sequences stays, with missing values.
 
@@ -119,13 +120,33 @@ def feature_matrix(
 def _matrix(
     tables: Sequence[FeatureTable], rater: str | None, audit: Audit
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    values = pd.concat([table.values for table in tables], ignore_index=True)
+    values = _joined([table.values for table in tables])
     if values.empty:
         raise DatasetError(_nothing_measured(tables))
     values[list(IDENTITY[:-1])] = blanks_filled(values[list(IDENTITY[:-1])]).astype(str)
     for table in tables:
         audit.failures(table.failures)
     return _side_by_side(_one_rater(values, rater, audit))
+
+
+def _joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Put tables with columns of their own side by side by case, and all others below each other."""
+    joined = tables[0].reset_index(drop=True)
+    for table in tables[1:]:
+        own = set(table.columns) - set(IDENTITY)
+        if own & set(joined.columns) or not set(table["case_id"]) & set(joined["case_id"]):
+            joined = pd.concat([joined, table], ignore_index=True)
+            continue
+        names = _feature_columns(table)
+        beside = joined.join(table.set_index("case_id")[names], on="case_id")
+        rest = table[~table["case_id"].isin(joined["case_id"])]
+        joined = pd.concat([beside, rest], ignore_index=True)
+    return joined
+
+
+def _feature_columns(table: pd.DataFrame) -> list[str]:
+    """Return the feature columns of a table in their order."""
+    return [str(column) for column in table.columns if column not in IDENTITY]
 
 
 def preview(

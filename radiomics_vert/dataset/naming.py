@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 SEQUENCE_SEPARATOR = "__"
+SIGN = "sign"
+"""Feature class and family of measured imaging signs, whose columns begin with it."""
 
 
 class FeatureName(NamedTuple):
@@ -17,7 +19,7 @@ class FeatureName(NamedTuple):
     filter : str
         `original`, `log-sigma-2-0-mm-3D`, `wavelet-LLH`; empty for a foreign name.
     feature_class : str
-        `shape`, `firstorder`, `glcm`, ...; empty for a foreign name.
+        `shape`, `firstorder`, `glcm`, ...; `sign` for an imaging sign; empty for a foreign name.
     feature : str
         The rest.
     """
@@ -32,6 +34,8 @@ class FeatureName(NamedTuple):
         """Family for multiplicity: `shape`, `original firstorder`, `wavelet glcm`, ... or `other`."""
         if not self.feature_class:
             return "other"
+        if self.feature_class == SIGN:
+            return SIGN
         if self.feature_class.startswith("shape"):
             return self.feature_class
         kind = self.filter.split("-", 1)[0]
@@ -48,12 +52,16 @@ def parse_feature(name: str) -> FeatureName:
     --------
     >>> parse_feature("T1__wavelet-LLH_glcm_Contrast").family
     'wavelet glcm'
+    >>> parse_feature("CT__sign_gas_ml")
+    FeatureName(sequence='CT', filter='', feature_class='sign', feature='gas_ml')
     >>> parse_feature("age").family
     'other'
     """
     sequence, separator, rest = name.rpartition(SEQUENCE_SEPARATOR)
     if not separator:
         sequence, rest = "", name
+    if rest.startswith(f"{SIGN}_"):
+        return FeatureName(sequence, "", SIGN, rest.removeprefix(f"{SIGN}_"))
     parts = rest.split("_", 2)
     if len(parts) == 3 and parts[1] in FEATURE_CLASSES:
         return FeatureName(sequence, *parts)

@@ -55,6 +55,18 @@ class SignTable:
     features: FeatureTable
     absences: pd.DataFrame
 
+    def of(self, cohort: Cohort) -> SignTable:
+        """Return the rows of a part of the cohort, with the same promise: every case is a row."""
+        kept = {case.case_id for case in cohort.cases} | {refusal.case_id for refusal in cohort.refused}
+        whole = self.features
+        values, failures, facts = (
+            frame[frame["case_id"].isin(kept)].reset_index(drop=True)
+            for frame in (whole.values, whole.failures, whole.diagnostics)
+        )
+        part = FeatureTable(values, failures, facts, len(cohort), whole.provenance)
+        absences = self.absences[self.absences["case_id"].isin(kept)].reset_index(drop=True)
+        return SignTable(part, absences)
+
     def save(self, folder: Path) -> None:
         """Write the table of features and `absences.csv`."""
         self.features.save(folder)

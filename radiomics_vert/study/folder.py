@@ -11,6 +11,7 @@ from radiomics_vert.config import StudySettings, read_settings
 from radiomics_vert.errors import Problem, ReportError
 from radiomics_vert.extraction import FeatureTable
 from radiomics_vert.results import Result
+from radiomics_vert.signs import SignTable
 from radiomics_vert.storage import digest, read_json, sha256_file, write_json
 
 RECORDS = "records"
@@ -63,6 +64,11 @@ class Study:
     def features(self) -> Path:
         """Folder of the feature table."""
         return self.output / "features"
+
+    @property
+    def signs(self) -> Path:
+        """Folder of the measured imaging signs."""
+        return self.output / "signs"
 
     @property
     def perturbed(self) -> Path:
@@ -141,6 +147,17 @@ class Study:
             RV701 there is none.
         """
         return _load_table(self.features, "a feature table")
+
+    def load_signs(self) -> SignTable | None:
+        """Return the imaging signs of an earlier `signs`; None where the study has none."""
+        if not (self.signs / "features.json").is_file():
+            return None
+        return SignTable.load(self.signs)
+
+    def measured(self) -> list[FeatureTable]:
+        """Return what an earlier run measured: the feature table, and the signs where there are some."""
+        signs = self.load_signs()
+        return [self.load_features(), *([signs.features] if signs else [])]
 
     def load_perturbed(self) -> FeatureTable:
         """Return the features of changed masks of an earlier `extract`.

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from radiomics_vert.dataset import Dataset, parse_feature
+from radiomics_vert.dataset.naming import SIGN
 from radiomics_vert.modeling import (
     FeatureSet,
     ModelSpec,
@@ -117,7 +118,9 @@ class ModelStage:
 
     def sets(self) -> dict[str, FeatureSet]:
         """Return the feature sets; columns that pyradiomics did not name are called features."""
-        named = feature_sets(self.dataset)
+        names = [str(name) for name in self.dataset.X.columns]
+        signs = [name for name in names if parse_feature(name).feature_class == SIGN]
+        named = feature_sets(self.dataset, signs)
         if any(parse_feature(str(name)).feature_class for name in self.dataset.X.columns):
             return named
         return {FEATURES if name == TEXTURE else name: chosen for name, chosen in named.items()}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from radiomics_vert.cohort import Cohort, acquisition_table
@@ -231,32 +233,37 @@ def _units_left(dataset: Dataset) -> int:
     return int((dataset.audit["code"].isin(["RV110", "RV403"]) & (dataset.audit["sequence"] == "")).sum())
 
 
-def reference_dataset(table: FeatureTable, dataset: Dataset, unlabelled: set[str]) -> Dataset:
+def reference_dataset(tables: Sequence[FeatureTable], dataset: Dataset, unlabelled: set[str]) -> Dataset:
     """Return the unfractured vertebrae of the patients under study, with the class of their patient.
 
     Patients with vertebrae of both classes are left out: their neighbours have no class.
 
     Parameters
     ----------
-    table : FeatureTable
-        Features of all vertebrae.
+    tables : sequence of FeatureTable
+        What was measured of all vertebrae.
     dataset : Dataset
         The fractured vertebrae.
     unlabelled : set of str
         Case ids of the vertebrae without a clinical row of their own.
     """
-    values = table.values[table.values["case_id"].isin(unlabelled)]
     classes = dataset.y.groupby(dataset.groups).agg(["min", "max"])
     pure = classes[classes["min"] == classes["max"]]["min"].map({0: dataset.negative, 1: dataset.positive})
     clinical = pd.DataFrame({"subject_id": pure.index.astype(str), dataset.outcome: pure.to_numpy()})
-    kept = values[values["subject_id"].astype(str).isin(set(clinical["subject_id"]))]
+    patients = set(clinical["subject_id"])
     return merge(
-        FeatureTable(kept, table.failures.iloc[:0], table.diagnostics, len(kept), table.provenance),
+        [_rows_of(table, unlabelled, patients) for table in tables],
         clinical,
         outcome=dataset.outcome,
         positive=dataset.positive,
         negative=dataset.negative,
     )
+
+
+def _rows_of(table: FeatureTable, cases: set[str], patients: set[str]) -> FeatureTable:
+    values = table.values
+    kept = values[values["case_id"].isin(cases) & values["subject_id"].astype(str).isin(patients)]
+    return FeatureTable(kept, table.failures.iloc[:0], table.diagnostics, len(kept), table.provenance)
 
 
 def values_result(dataset: Dataset, association: Result) -> Result:

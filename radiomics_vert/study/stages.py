@@ -18,6 +18,7 @@ from radiomics_vert.extraction import FeatureTable, extract, perturbed_features
 from radiomics_vert.provenance import git_state, run_facts
 from radiomics_vert.reporting import build_report, summary_sentences, write_report
 from radiomics_vert.results import Result, remove_results
+from radiomics_vert.signs import SignTable, measure_signs
 from radiomics_vert.statistics import reliability
 from radiomics_vert.storage import read_json, write_json
 from radiomics_vert.study.analysis import Watch, describe, examine, renamed, unwatched
@@ -99,7 +100,7 @@ class Run:
         return Checked(inputs.summary(), [*found, *quality.findings], quality)
 
     def extract(self) -> FeatureTable:
-        """Measure the cohort; write the feature table and what was found on the way."""
+        """Measure features and signs of the cohort; write the tables and what was found on the way."""
         study, started = self.study, time.perf_counter()
         inputs = self._inputs()
         inputs.require_analysis()
@@ -124,14 +125,39 @@ class Run:
         quality.result().save(study.records)
         extraction_result(table, parameters).save(study.records)
         self._perturb(inputs)
+        self._signs(inputs, time.perf_counter())
         self._done("extract", started, extraction=dict(table.provenance.run))
         return table
 
+    def signs(self) -> SignTable | None:
+        """Measure the imaging signs of all vertebrae, where the study wants them; write the tables."""
+        started = time.perf_counter()
+        inputs = self._inputs()
+        inputs.require_analysis()
+        return self._signs(inputs, started)
+
+    def _signs(self, inputs: Inputs, started: float) -> SignTable | None:
+        """Measure the signs on whole scans, because neighbours are the references; keep what is studied."""
+        study, settings = self.study, self.study.settings
+        shutil.rmtree(study.signs, ignore_errors=True)
+        if not settings.signs.measure:
+            return None
+        table = measure_signs(
+            inputs.cohort,
+            sequences=settings.signs.sequences,
+            n_jobs=self.n_jobs,
+            cache=study.folder / settings.execution.cache,
+            progress=self.watch("measuring signs"),
+        ).of(inputs.measured)
+        table.save(study.signs)
+        self._keep("signs", {**dict(table.features.provenance.run), "seconds": _since(started)})
+        return table
+
     def dataset(self) -> Dataset:
-        """Return the dataset of the extracted features and the clinical table."""
+        """Return the dataset of what was measured and of the clinical table."""
         study = self.study
         clinical = read_clinical(study.folder / study.settings.cohort.clinical, study.secret())
-        return merge(study.load_features(), clinical, **study.dataset_roles())
+        return merge(study.measured(), clinical, **study.dataset_roles())
 
     def analyze(self) -> list[Result]:
         """Compare the classes, feature by feature; write the tables."""
@@ -181,7 +207,7 @@ class Run:
         if not self.study.settings.assessment.negative_control:
             return None
         unlabelled = Result.load(self.study.records, "cohort").frame("unlabelled")["case_id"]
-        return reference_dataset(self.study.load_features(), self.dataset(), set(unlabelled))
+        return reference_dataset(self.study.measured(), self.dataset(), set(unlabelled))
 
     def report(self) -> Path:
         """Build the report from the result tables; nothing is computed again."""
@@ -235,7 +261,7 @@ class Run:
         result.save(self.study.records)
 
     def _done(self, stage: str, started: float, **facts: object) -> None:
-        seconds = round(time.perf_counter() - started, 1)
+        seconds = _since(started)
         self._keep(stage, {**run_facts(), **facts, "seconds": seconds})
         self.study.mark(stage, first=stage == "extract")
         log.info("%s took %s s", stage, seconds)
@@ -293,3 +319,7 @@ def _joined_checks(results: list[Result]) -> list[Result]:
     if checks:
         rest.append(Result("checks", {"findings": pd.concat([result.frame() for result in checks])}))
     return rest
+
+
+def _since(started: float) -> float:
+    return round(time.perf_counter() - started, 1)

@@ -185,3 +185,17 @@ def test_faults_are_explained(name):
     assert found in told.found
     assert where in told.where
     assert remedy in told.remedy
+
+
+def test_measured_signs_stand_beside_texture_case_by_case():
+    signs = rows(("P2", "L1", 30.0), ("P1", "L1", 10.0), ("P3", "L2", 50.0)).rename(
+        columns={"original_glcm_Contrast": "sign_gas_ml"}
+    )
+    clinical = pd.concat(
+        [CLINICAL, pd.DataFrame([{"subject_id": "P3", "level": "L2", "diagnosis": "metastatic"}])]
+    )
+    dataset = merge([table(VALUES), table(signs)], clinical, outcome="diagnosis", positive="metastatic")
+    assert list(dataset.X.index) == ["P1_L1", "P1_L2", "P2_L1", "P3_T12", "P3_L2"]
+    assert list(dataset.X.columns) == ["original_glcm_Contrast", "sign_gas_ml"]
+    np.testing.assert_array_equal(dataset.X["sign_gas_ml"], [10.0, np.nan, 30.0, np.nan, 50.0])
+    np.testing.assert_array_equal(dataset.X["original_glcm_Contrast"], [1.0, 2.0, 3.0, 4.0, np.nan])
