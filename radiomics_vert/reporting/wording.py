@@ -24,6 +24,7 @@ _CLASSES = {
     "glszm": "GLSZM",
     "gldm": "GLDM",
     "ngtdm": "NGTDM",
+    "sign": "sign",
 }
 _FEATURES = {
     "Imc1": "informational measure of correlation 1",
@@ -171,6 +172,8 @@ def readable(feature: str) -> str:
     'Sphericity (shape)'
     >>> readable("log-sigma-2-0-mm-3D_firstorder_10Percentile")
     '10th percentile (intensity, LoG 2.0 mm)'
+    >>> readable("CT__sign_gas_ml")
+    'Gas ml (sign, CT)'
     >>> readable("volume_ml")
     'volume_ml'
     """
@@ -199,7 +202,7 @@ def _spoken(name: str) -> str:
     if name in _FEATURES:
         words = _FEATURES[name]
     else:
-        split = _CAMEL.split(name)
+        split = _CAMEL.split(name.replace("_", " "))
         words = " ".join(word if word.isupper() and len(word) > 1 else word.lower() for word in split)
     return words[:1].upper() + words[1:]
 
