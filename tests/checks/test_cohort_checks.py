@@ -53,6 +53,28 @@ def test_refused_scans_are_errors_with_the_remedy():
     assert finding.remedy == "resample the mask"
 
 
+def test_files_that_cannot_be_read_are_all_named():
+    problems = [
+        Problem("RV202", "a whole file", f"{size} bytes", f"images/{name}.nii.gz", "copy the file again")
+        for name, size in (("a", 7), ("b", 8), ("c", 9))
+    ]
+    scans = [replace(SCAN, scan_id=f"{name}_CT") for name in "abc"]
+    refusals = tuple(Refusal.of_scan(scan, problem) for scan, problem in zip(scans, problems, strict=True))
+    (finding,) = check_cohort(cohort(refused=refusals))
+    assert finding.explanation == (
+        "3 cannot be used, expected a whole file: 7 bytes (images/a.nii.gz); 8 bytes (images/b.nii.gz); "
+        "9 bytes (images/c.nii.gz)"
+    )
+    assert finding.cases == ("a_CT", "b_CT", "c_CT")
+    (alone,) = check_cohort(cohort(refused=refusals[:1]))
+    assert alone.explanation == "7 bytes (expected a whole file; images/a.nii.gz)"
+    # Another remedy is another finding; the same file refused twice is named once.
+    other = Refusal.of_scan(scans[1], replace(problems[0], remedy="export it again"))
+    assert len(check_cohort(cohort(refused=(refusals[0], other)))) == 2
+    (twice,) = check_cohort(cohort(refused=(refusals[0], Refusal.of_scan(scans[1], problems[0]))))
+    assert twice.explanation.count("images/a.nii.gz") == 1
+
+
 def test_the_same_image_under_two_patients_is_found():
     other = replace(SCAN, scan_id="P2_CT", subject_id="P2")
     both = Cohort(scans=(SCAN, other), cases=(CASE, replace(CASE, case_id="P2_CT_L1", scan=other)))

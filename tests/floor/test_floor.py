@@ -6,9 +6,11 @@ from functools import partial
 import pandas as pd
 import pytest
 
+from radiomics_vert import provenance
+from radiomics_vert._version import __version__
 from radiomics_vert.errors import CohortError, Problem, TableError, raise_all
 from radiomics_vert.parallel import available_cores, resolve_workers, run
-from radiomics_vert.provenance import Provenance, git_state, pyradiomics_distribution, versions
+from radiomics_vert.provenance import Provenance, git_state, package_state, pyradiomics_distribution, versions
 from radiomics_vert.results import Result
 
 
@@ -78,6 +80,20 @@ def test_versions_name_what_computed_the_features():
 
 def test_git_state_outside_a_repository(tmp_path):
     assert git_state(tmp_path) == "not under version control"
+
+
+def test_the_package_has_a_commit_in_its_own_checkout_only(tmp_path, monkeypatch):
+    def state_at(root):
+        monkeypatch.setattr(provenance, "__file__", str(root / "radiomics_vert" / "provenance.py"))
+        return package_state()
+
+    assert state_at(tmp_path) == __version__
+    # Installed into the environment of another repository: its commit would be that of a stranger.
+    (tmp_path / ".git").mkdir()
+    assert state_at(tmp_path) == __version__
+    (tmp_path / "pyproject.toml").touch()
+    monkeypatch.setattr(provenance, "git_state", lambda folder: f"of {folder.name}")
+    assert state_at(tmp_path) == f"{__version__}, commit of {tmp_path.name}"
 
 
 def test_provenance_survives_pickling():

@@ -73,7 +73,7 @@ def test_all_variables_and_those_that_are_absent(study):
     dataset, validated = study
     result = subgroups(validated, dataset, by=("level_region", "genant_grade", "age", "site", "vendor"))
     names = result.frame()[["variable", "subgroup"]].agg("/".join, axis=1).tolist()
-    middle = f"{dataset.covariates['age'].median():g}"
+    middle = f"{dataset.covariates['age'].median():.3g}"
     assert names == [
         "level_region/cervical", "level_region/lumbar", "level_region/thoracic",
         "genant_grade/1", "genant_grade/2", "genant_grade/3", "genant_grade/not recorded",
@@ -81,6 +81,28 @@ def test_all_variables_and_those_that_are_absent(study):
     ]  # fmt: skip
     assert result.spec["absent"] == ["vendor"]
     assert result.frame().groupby("variable")["n"].sum().unique().tolist() == [120]
+
+
+@pytest.mark.parametrize(
+    ("middle", "cut"),
+    [(66.6666, "66.7"), (0.0123449, "0.0123"), (70.0, "70")],
+)
+def test_the_cut_is_rounded_so_that_a_reader_can_repeat_the_split(study, middle, cut):
+    dataset, _ = study
+    n = len(dataset)
+    spread = (np.arange(n) - (n - 1) / 2) * middle / n
+    ages = pd.Series(middle + spread, index=dataset.X.index)
+    labels = subgroup_labels(dataclasses.replace(dataset, covariates=ages.to_frame("age")), "age")
+    assert set(labels) == {f"below {cut}", f"{cut} or more"}
+    assert labels.eq(f"below {cut}").equals(ages < float(cut))
+
+
+def test_a_cut_that_rounding_would_empty_stays_exact(study):
+    dataset, _ = study
+    days = pd.Series(20260000.0 + np.arange(len(dataset)), index=dataset.X.index)
+    labels = subgroup_labels(dataclasses.replace(dataset, covariates=days.to_frame("day")), "day")
+    assert labels.nunique() == 2
+    assert (days >= days.median()).equals(labels.str.endswith("or more"))
 
 
 def test_small_subgroups_get_no_number(study):

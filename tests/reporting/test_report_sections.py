@@ -358,3 +358,30 @@ def test_acquisition_is_told_by_sequence_with_units(make_results: Make) -> None:
     assert table.shown["Value"].tolist() == ["120 (80 to 140)", "A (3), B (1)"]
     assert table.data is not None
     assert table.data["scan_id"].tolist() == ["P1_CT"]
+
+
+def test_refused_scans_are_told_apart_from_failed_vertebrae(make_results: Make) -> None:
+    def told(results: list[Result]) -> tuple[str, ...]:
+        report = build_report(results)
+        return words(report, "extraction"), words(report, "limits"), " ".join(summary_sentences(results))
+
+    results = make_results()
+    extraction, limits, summary = told(results)
+    assert "204 of 210 cases" in extraction
+    assert "scan could not be used" not in extraction + summary
+    assert "6 of 210 cases could not be measured" in limits
+
+    def with_label(failures: pd.DataFrame) -> pd.DataFrame:
+        return failures.assign(label=[0, 24])
+
+    refused = [
+        replace(r, tables={**r.tables, "failures": with_label(r.frame("failures"))})
+        if r.kind == "extraction"
+        else r
+        for r in results
+    ]
+    extraction, limits, summary = told(refused)
+    assert "204 of 209 cases (one vertebra in one image) could be measured; 5 failed (2.4 %)." in extraction
+    assert "1 scan could not be used at all, each listed once, whatever it shows." in extraction
+    assert "5 of 209 cases and 1 scan with all its vertebrae could not be measured" in limits
+    assert "204 of 209 cases (98 %); 1 scan could not be used" in summary
