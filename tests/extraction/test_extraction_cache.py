@@ -104,7 +104,7 @@ def test_changed_engine_is_named(
     cohort, cache = _cohort(make_cohort), tmp_path / "cache"
     extract(cohort, _params(), cache=cache)
     newer = {"engine": "pyradiomics", "pyradiomics": "9.9"}
-    monkeypatch.setattr("radiomics_vert.extraction.extracting.engine_version", lambda: newer)
+    monkeypatch.setattr("radiomics_vert.extraction.extracting.engine_version", lambda _: newer)
     (reason,) = _facts(extract(cohort, _params(), cache=cache))[2]
     assert reason.startswith("engine changed: ")
     assert "pyradiomics (absent) -> 9.9" in reason

@@ -90,7 +90,7 @@ def test_failing_feature_class(make_cohort: MakeCohort, monkeypatch: pytest.Monk
         return {f"{prefix}_firstorder_Mean": 1.0}
 
     monkeypatch.setattr("radiomics_vert.extraction.engine.texture_features", broken)
-    row = _failure(extract(cohort, _params()), cohort)
+    row = _failure(extract(cohort, _params(), engine="pyradiomics"), cohort)
     assert (row["code"], row["found"]) == ("RV304", "MemoryError: no room left")
 
 
@@ -126,7 +126,7 @@ def test_feature_without_finite_value_keeps_its_case(
     cohort = make_cohort(_scan(UPPER))
     made = {"original_firstorder_Mean": 1.0, "original_firstorder_Energy": float("inf")}
     monkeypatch.setattr("radiomics_vert.extraction.engine.texture_features", lambda *_: dict(made))
-    table = extract(cohort, _params())
+    table = extract(cohort, _params(), engine="pyradiomics")
     assert table.values["original_firstorder_Energy"].isna().all()
     assert table.failures.empty
     assert "RV309 Feature value is not finite: original_firstorder_Energy" in table.diagnostics["notes"][0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import native_oracle as oracle
 import numpy as np
-from hypothesis import given
+from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 
 from radiomics_vert.extraction.features import quiet
@@ -14,7 +14,9 @@ from radiomics_vert.extraction.native.shape import shape_features
 FLAT = {"LeastAxisLength": 1e-6, "Flatness": 1e-6}
 
 
-@hypothesis_settings(max_examples=150, deadline=None, derandomize=True)
+@hypothesis_settings(
+    max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+)
 @given(found=oracle.regions, spacing=oracle.spacings)
 def test_native_equals_pyradiomics(found: tuple[np.ndarray, np.ndarray], spacing: np.ndarray) -> None:
     _, mask = found

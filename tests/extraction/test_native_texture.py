@@ -7,7 +7,7 @@ from typing import Any
 import native_oracle as oracle
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 
 from radiomics_vert.extraction.features import quiet
@@ -31,7 +31,9 @@ def no_neighbours(name: str, shape: tuple[int, ...], settings: dict[str, Any]) -
 
 
 @pytest.mark.parametrize("name", oracle.TEXTURES)
-@hypothesis_settings(max_examples=80, deadline=None, derandomize=True)
+@hypothesis_settings(
+    max_examples=80, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+)
 @given(found=oracle.regions, spacing=oracle.spacings, settings=oracle.settings)
 def test_native_equals_pyradiomics(
     name: str, found: tuple[np.ndarray, np.ndarray], spacing: np.ndarray, settings: dict[str, Any]
