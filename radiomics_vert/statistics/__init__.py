@@ -8,6 +8,7 @@ from radiomics_vert.statistics.confounding import audit_confounding
 from radiomics_vert.statistics.icc import icc
 from radiomics_vert.statistics.reliability import reliability
 from radiomics_vert.statistics.sample_size import plan_sample_size, sample_size_check
+from radiomics_vert.statistics.signs import sign_findings
 
 __all__ = [
     "adjust",
@@ -20,5 +21,6 @@ __all__ = [
     "reliability",
     "repeatability",
     "sample_size_check",
+    "sign_findings",
     "table_one",
 ]

@@ -242,7 +242,7 @@ def strips(values: pd.DataFrame, order: Sequence[str], inputs: Inputs) -> Figure
     drawn = [name for name in order if name in present][:6]
     columns = min(3, len(drawn))
     lines = -(-len(drawn) // columns)
-    colours = _patient_colours(values)
+    colours = patient_colours(values)
 
     def paint(canvas: Canvas) -> None:
         grid = canvas.subplots(lines, columns, squeeze=False)
@@ -283,7 +283,8 @@ def is_positive(values: pd.DataFrame, names: tuple[str, str]) -> pd.Series[bool]
     return column(values, "class").astype(str).isin([names[1], "1", "1.0", "True"])
 
 
-def _patient_colours(values: pd.DataFrame) -> dict[str, str]:
+def patient_colours(values: pd.DataFrame) -> dict[str, str]:
+    """Return a colour for each patient of a table with `subject_id`; colours recur when there are many."""
     patients = sorted(values["subject_id"].astype(str).unique())
     return {patient: SERIES[index % len(SERIES)] for index, patient in enumerate(patients)}
 

@@ -1,0 +1,191 @@
+"""The radiologist's signs, first of the findings: what each shows, and whether that is what was expected."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from radiomics_vert.errors import CODES
+from radiomics_vert.reporting.cells import cells_of, with_interval, without_empty
+from radiomics_vert.reporting.figures.signs import family_figure, values_of
+from radiomics_vert.reporting.inputs import Inputs, column, numeric, words
+from radiomics_vert.reporting.nouns import Item, Section, Table, Text
+from radiomics_vert.reporting.wording import (
+    ABSENT,
+    count,
+    interval,
+    is_absent,
+    listing,
+    number,
+    p_value,
+)
+from radiomics_vert.signs.families import family_title
+
+_EVIDENCE = (
+    "Seed: file and lines of the statement that is tested here (S0 and S2 are the two seed documents).",
+    "Expected: the class in which a high value was expected before looking at this study.",
+    "Agrees: the whole interval of the AUC lies on the expected side of 0.5; disagrees: the whole interval "
+    "lies on the other side; not shown: it reaches 0.5, which is no proof of absence.",
+    "Evidence: S seen in a source, T recomputed from a published table, K an established definition, "
+    "O this project's own proposal, to be studied and not to be believed.",
+)
+
+
+def section(inputs: Inputs) -> Section:
+    """Return the section; without items where no sign was measured."""
+    signs = inputs.table("signs", "signs")
+    title = "Imaging signs"
+    if signs.empty:
+        return Section("signs", title, ())
+    values = inputs.table("signs", "values")
+    items: list[Item] = [
+        _lead(signs, inputs),
+        *_sheets(inputs),
+        _summary(signs, inputs),
+        Text(_EVIDENCE, "terms"),
+    ]
+    for family in dict.fromkeys(words(signs, "family")):
+        items += _family(family, signs[words(signs, "family") == family], values, inputs)
+    return Section("signs", title, (*items, *_absent(inputs, signs)))
+
+
+def _lead(signs: pd.DataFrame, inputs: Inputs) -> Text:
+    found = words(signs, "agreement")
+    directed = signs[words(signs, "expected") != ""]
+    if directed.empty:
+        start = (
+            f"{count(len(signs), 'imaging sign')} could be measured. The seeds compare metastatic with "
+            f"osteoporotic fractures; the classes of this study ({inputs.negative}, {inputs.positive}) are "
+            "others, so that nothing was expected of any sign."
+        )
+        return Text((start,))
+    parts = {
+        name: [_name(row) for _, row in signs[found == name].iterrows()] for name in ("agrees", "disagrees")
+    }
+    start = (
+        f"{count(len(signs), 'imaging sign')} could be measured; of {number(len(directed))} the seeds say in "
+        f"which class it is high. {_agreed(parts['agrees'], 'agree')} "
+        f"{_agreed(parts['disagrees'], 'disagree')} "
+        f"{count(int((found == 'not shown').sum()), 'sign')} did not show a difference in either direction."
+    )
+    chance = (
+        "Each sign was named before the data were seen, but there are many: q is the p value adjusted over "
+        "all signs (Benjamini-Hochberg). Agreement is judged by the interval of one sign alone; about "
+        f"{number(round(0.05 * len(directed)))} of {number(len(directed))} would leave 0.5 by chance, to "
+        "either side."
+    )
+    return Text((start, chance))
+
+
+def _agreed(names: list[str], verb: str) -> str:
+    if not names:
+        return f"None {verb}s with them."
+    return (
+        f"{number(len(names))} {verb}{'s' if len(names) == 1 else ''} with them ({listing(names, most=8)})."
+    )
+
+
+def _sheets(inputs: Inputs) -> list[Item]:
+    address = str(inputs.spec("signs").get("sheets") or "")
+    told = "the sign sheets: every vertebra with the lines and voxels from which its signs were measured"
+    return [Text((f"{address}: {told}",), "link")] if address else []
+
+
+def _name(row: pd.Series) -> str:
+    sequence = row.get("sequence")
+    return str(row["name"]) if is_absent(sequence) else f"{row['name']} ({sequence})"
+
+
+def _summary(signs: pd.DataFrame, inputs: Inputs) -> Table:
+    shown = pd.DataFrame(
+        {
+            "Sign": [_name(row) for _, row in signs.iterrows()],
+            "Unit": words(signs, "unit"),
+            f"{inputs.negative}, median": cells_of(signs, "median_negative", number),
+            f"{inputs.positive}, median": cells_of(signs, "median_positive", number),
+            f"AUC ({inputs.level} CI)": with_interval(signs, ("auc", "ci_low", "ci_high")),
+            "q": cells_of(signs, "p_adjusted", p_value),
+            "Expected high in": words(signs, "expected").replace("", ABSENT),
+            "Finding": words(signs, "agreement"),
+            "Seed": words(signs, "seed").replace("", ABSENT),
+            "Evidence": words(signs, "evidence"),
+            "n": cells_of(signs, "n", number),
+            "Absent": cells_of(signs, "n_absent", number),
+        },
+        dtype=object,
+    )
+    return Table(
+        "signs",
+        f"All {len(signs)} measured signs. Against what the seeds expect of them.",
+        without_empty(shown),
+        data=signs,
+        note=f"AUC above 0.5: higher in {inputs.positive}. Signs of the whole scan are the same for all its "
+        "vertebrae. The file has titles, references and caveats as well.",
+    )
+
+
+def _family(family: str, signs: pd.DataFrame, values: pd.DataFrame, inputs: Inputs) -> list[Item]:
+    title = family_title(family)
+    drawn = pd.concat([values_of(values, row) for _, row in signs.iterrows()]) if len(values) else values
+    items: list[Item] = [family_figure(family, title, signs, drawn, inputs)] if len(drawn) else []
+    expected = signs[words(signs, "expected") != ""]
+    told = tuple(_sentence(row, inputs) for _, row in expected.iterrows())
+    return [*items, *([Text(told, "points")] if told else [])]
+
+
+def _sentence(row: pd.Series, inputs: Inputs) -> str:
+    """Return what a sign shows, what was expected, and what is known of it, in words."""
+    unit = (
+        "" if str(row["unit"]) in ("flag", "ratio", "score", "share", "grade", "count") else f" {row['unit']}"
+    )
+    auc = interval(row.get("auc"), row.get("ci_low"), row.get("ci_high"))
+    measured = (
+        f"median {number(row.get('median_negative'))}{unit} in {inputs.negative} and "
+        f"{number(row.get('median_positive'))}{unit} in {inputs.positive}, AUC {auc}"
+    )
+    if is_absent(row.get("auc")):
+        measured = f"not tested ({row.get('note')})"
+    seed = f" ({row['seed']})" if not is_absent(row.get("seed")) else ""
+    parts = [
+        f"{_name(row)}: {row['title']} Here {measured}. A high value was expected in "
+        f"{row['expected']}{seed}: {row['agreement']}."
+    ]
+    if not is_absent(row.get("reference")):
+        parts.append(f"Literature: {row['reference']}")
+    if not is_absent(row.get("caveat")):
+        parts.append(f"Caveat: {row['caveat']}")
+    return " ".join(parts)
+
+
+def _absent(inputs: Inputs, signs: pd.DataFrame) -> list[Item]:
+    absences = inputs.table("signs", "absences")
+    if absences.empty:
+        return []
+    measured = set(words(signs, "name"))
+    never = [name for name in dict.fromkeys(words(absences, "sign")) if name not in measured]
+    table = absences.assign(measured=~words(absences, "sign").isin(never))
+    order = table.sort_values("measured", kind="stable").reset_index(drop=True)
+    shown = pd.DataFrame(
+        [
+            {
+                "Why": f"{code} {CODES.get(str(code), '')}".strip(),
+                "For instance": str(group["reason"].iloc[0]),
+                "Signs": listing(list(dict.fromkeys(words(group, "sign"))), most=12),
+                "Values": number(numeric(group, "n").sum()),
+            }
+            for code, group in order.groupby(column(order, "code"), sort=True)
+        ],
+        dtype=object,
+    )
+    lead = f"{count(len(never), 'sign')} of the registry could not be measured on any vertebra"
+    text = f"{lead}: {listing(never, most=40)}." if never else "Every sign was measured on some vertebra."
+    return [
+        Text(
+            (f"{text} An absent value is absent, never zero; a median or AUC above is of the present ones.",)
+        ),
+        Table(
+            "signs-absent",
+            "Why signs are absent. By reason; the file has every sign.",
+            shown,
+            data=absences,
+        ),
+    ]

@@ -1,0 +1,211 @@
+"""`sign_findings`: what each imaging sign shows, set against what the seeds expect of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from radiomics_vert.dataset.naming import SIGN, parse_feature
+from radiomics_vert.dataset.nouns import Dataset
+from radiomics_vert.provenance import Provenance
+from radiomics_vert.results import Result
+from radiomics_vert.statistics.features import benjamini_hochberg
+
+AGREES, DISAGREES, NOT_SHOWN, NO_EXPECTATION = "agrees", "disagrees", "not shown", "no expectation"
+AGREEMENTS = (AGREES, DISAGREES, NOT_SHOWN, NO_EXPECTATION)
+REGISTRY_COLUMNS = (
+    *("name", "title", "family", "unit", "direction", "seed", "reference", "caveat", "evidence"),
+)
+SIGN_COLUMNS = (
+    *REGISTRY_COLUMNS,
+    *("sequence", "feature", "n", "n_absent", "auc", "ci_low", "ci_high", "p_value", "p_adjusted"),
+    *("median_negative", "median_positive", "expected", "agreement", "note"),
+)
+VALUE_COLUMNS = ("case_id", "subject_id", "level", "y", "sign", "sequence", "value")
+ABSENCE_COLUMNS = ("sign", "code", "reason", "n")
+# Beginnings of words that name the two diagnoses of the seeds; a study may call its classes otherwise.
+_CLASS_WORDS = {
+    "metastatic": ("metast", "malign", "métast", "tumo"),
+    "osteoporotic": ("osteopor", "ostéopor", "benign", "bénin", "fragil"),
+}
+
+
+def sign_findings(
+    dataset: Dataset,
+    association: Result,
+    registry_rows: Sequence[Mapping[str, Any]],
+    absences: pd.DataFrame,
+) -> Result:
+    """Return what each imaging sign shows, and whether that agrees with the seeds.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        With columns `sign_<name>`, or `<sequence>__sign_<name>`.
+    association : Result
+        What :func:`radiomics_vert.associate` made of the same dataset, with or without texture.
+    registry_rows : sequence of mapping
+        The registry of signs in its order: `name, title, family, unit, direction, seed, reference, caveat,
+        evidence` of each, further keys are ignored.
+    absences : DataFrame
+        One row per absent value: `case_id, sign, code, reason`.
+
+    Returns
+    -------
+    Result
+        Kind `signs`. Table `signs`: one row per sign and sequence with at least one value, in the order of
+        the registry. `expected` is the class for which a high value speaks; `agreement` is `agrees` when
+        the whole interval of the AUC lies on the expected side of 0.5, `disagrees` when it lies wholly on
+        the other, `not shown` otherwise, `no expectation` where the seeds name no direction or the classes
+        are not those of the seeds. `p_adjusted` is over all signs tested, texture left out
+        (Benjamini-Hochberg). Table `values`: the single values, long. Table `absences`: per sign and code,
+        the most frequent reason and the number of absent values.
+    """
+    expectation = _classes(dataset)
+    tested: dict[str, dict[str, Any]] = {
+        str(row["feature"]): {str(name): value for name, value in row.items()}
+        for row in association.frame("features").to_dict("records")
+    }
+    order = {str(row["name"]): (place, row) for place, row in enumerate(registry_rows)}
+    columns = sorted(
+        (
+            str(name)
+            for name in dataset.X.columns
+            if parse_feature(str(name)).feature_class == SIGN
+            and parse_feature(str(name)).feature in order
+            and dataset.X[name].notna().any()
+        ),
+        key=lambda name: (order[parse_feature(name).feature][0], name),
+    )
+    rows = [
+        _row(order[parse_feature(name).feature][1], name, tested, dataset, expectation) for name in columns
+    ]
+    signs = pd.DataFrame(rows, columns=[name for name in SIGN_COLUMNS if name != "p_adjusted"])
+    signs["p_adjusted"] = benjamini_hochberg(signs["p_value"].astype(float))
+    spec = {
+        "positive": dataset.positive,
+        "negative": dataset.negative,
+        "confidence": association.spec.get("confidence", 0.95),
+        "classes": expectation,
+        "n_by_agreement": {name: int((signs["agreement"] == name).sum()) for name in AGREEMENTS},
+    }
+    return Result(
+        "signs",
+        {
+            "signs": signs[list(SIGN_COLUMNS)],
+            "values": _values(dataset, columns),
+            "absences": _absences(absences, list(order)),
+        },
+        spec,
+        Provenance(dict(association.provenance.reproducible)),
+    )
+
+
+def agreement(low: float, high: float, expected_high: bool | None) -> str:
+    """Judge an interval of the AUC against an expectation.
+
+    Parameters
+    ----------
+    low, high : float
+        Limits of the AUC of the positive class; NaN where it could not be tested.
+    expected_high : bool or None
+        Whether high values are expected in the positive class; None without an expectation.
+
+    Examples
+    --------
+    >>> agreement(0.6, 0.8, True), agreement(0.6, 0.8, False), agreement(0.45, 0.8, True)
+    ('agrees', 'disagrees', 'not shown')
+    """
+    if expected_high is None:
+        return NO_EXPECTATION
+    above, below = low > 0.5, high < 0.5
+    if not above and not below:
+        return NOT_SHOWN
+    return AGREES if above == expected_high else DISAGREES
+
+
+def _classes(dataset: Dataset) -> dict[str, str]:
+    """Return the class of the study for each diagnosis of the seeds; empty unless both are recognised."""
+    found = {
+        side: [name for name, words in _CLASS_WORDS.items() if _begins(getattr(dataset, side), words)]
+        for side in ("positive", "negative")
+    }
+    positive, negative = found["positive"], found["negative"]
+    if len(positive) != 1 or len(negative) != 1 or positive == negative:
+        return {}
+    return {positive[0]: dataset.positive, negative[0]: dataset.negative}
+
+
+def _begins(name: str, beginnings: tuple[str, ...]) -> bool:
+    return name.strip().lower().startswith(beginnings)
+
+
+def _row(
+    entry: Mapping[str, Any],
+    feature: str,
+    tested: Mapping[str, Mapping[str, Any]],
+    dataset: Dataset,
+    classes: Mapping[str, str],
+) -> dict[str, Any]:
+    found = tested[feature]
+    expected = classes.get(str(entry["direction"]), "")
+    low, high = float(found["ci_low"]), float(found["ci_high"])
+    evidence = entry["evidence"]
+    return {
+        **{name: entry[name] for name in REGISTRY_COLUMNS},
+        "evidence": evidence if isinstance(evidence, str) else ", ".join(evidence),
+        "sequence": parse_feature(feature).sequence,
+        "feature": feature,
+        "n": int(dataset.X[feature].notna().sum()),
+        "n_absent": int(dataset.X[feature].isna().sum()),
+        "auc": float(found["estimate"]),
+        "ci_low": low,
+        "ci_high": high,
+        "p_value": float(found["p_value"]),
+        "median_negative": float(found["median_negative"]),
+        "median_positive": float(found["median_positive"]),
+        "expected": expected,
+        "agreement": agreement(low, high, expected == dataset.positive if expected else None),
+        "note": str(found["note"]),
+    }
+
+
+def _values(dataset: Dataset, columns: Sequence[str]) -> pd.DataFrame:
+    """Return the single values of the signs in long form, absent ones left out."""
+    parts = []
+    for feature in columns:
+        values = dataset.X[feature].dropna()
+        name = parse_feature(feature)
+        parts.append(
+            pd.DataFrame(
+                {
+                    "case_id": values.index.astype(str),
+                    "subject_id": dataset.groups.loc[values.index].astype(str).to_numpy(),
+                    "level": dataset.info.loc[values.index, "level"].astype(str).to_numpy(),
+                    "y": dataset.y.loc[values.index].to_numpy(),
+                    "sign": name.feature,
+                    "sequence": name.sequence,
+                    "value": values.to_numpy(dtype=np.float64),
+                }
+            )
+        )
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(VALUE_COLUMNS))
+
+
+def _absences(absences: pd.DataFrame, order: Sequence[str]) -> pd.DataFrame:
+    """Return one row per sign and code; reasons that differ in numbers only are told by the commonest."""
+    rows = [
+        {"sign": sign, "code": code, "reason": _commonest(group["reason"]), "n": len(group)}
+        for (sign, code), group in absences.groupby(["sign", "code"], sort=True)
+    ]
+    table = pd.DataFrame(rows, columns=list(ABSENCE_COLUMNS))
+    place = {name: number for number, name in enumerate(order)}
+    return table.sort_values("sign", key=lambda names: names.map(place), kind="stable", ignore_index=True)
+
+
+def _commonest(reasons: pd.Series[str]) -> str:
+    counts = reasons.astype(str).value_counts()
+    return min(str(reason) for reason, times in counts.items() if times == counts.max())

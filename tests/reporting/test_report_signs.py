@@ -1,0 +1,225 @@
+"""The report's section on imaging signs: what it says follows from the intervals, and nothing else."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from radiomics_vert.dataset import Dataset
+from radiomics_vert.reporting import build_report
+from radiomics_vert.reporting.figures import signs as drawing
+from radiomics_vert.reporting.inputs import Inputs
+from radiomics_vert.reporting.sections import signs as section
+from radiomics_vert.results import Result
+from radiomics_vert.signs import registry
+from radiomics_vert.statistics import associate, sign_findings
+from radiomics_vert.statistics.signs import AGREEMENTS, agreement
+
+SHIFTS = {  # by sign: how far the metastatic class lies above the other
+    "loss_max": 0.0, "lat_angle": 3.0, "gas_ml": -3.0, "pw_bulge_mm": -3.0, "ha_mm": 3.0,
+}  # fmt: skip
+
+
+def made_dataset(
+    positive: str = "metastatic", negative: str = "osteoporotic", prefix: str = "", patients: int = 24
+) -> Dataset:
+    """Three vertebrae in each of some patients; texture beside signs, some values absent."""
+    rng = np.random.default_rng(11)
+    subjects = np.repeat([f"P{k:02d}" for k in range(patients)], 3)
+    y = np.repeat(np.arange(patients) % 2, 3)
+    index = pd.Index(
+        [
+            f"{subject}_{level}"
+            for subject, level in zip(subjects, ["T12", "L1", "L2"] * patients, strict=True)
+        ]
+    )
+    columns = {f"{prefix}sign_{name}": rng.normal(size=len(y)) + shift * y for name, shift in SHIFTS.items()}
+    columns["original_glcm_Contrast"] = rng.normal(size=len(y))
+    X = pd.DataFrame(columns, index=index)
+    X.iloc[::5, 1] = np.nan
+    X[f"{prefix}sign_trom"] = np.nan
+    info = pd.DataFrame(
+        {"subject_id": subjects, "session": "", "level": ["T12", "L1", "L2"] * patients, "site": ""},
+        index=index,
+    )
+    empty = pd.DataFrame(columns=["unit", "subject_id", "level", "sequence", "code", "reason"])
+    labels = pd.Series(y, index=index)
+    groups = pd.Series(subjects, index=index)
+    return Dataset(X, labels, groups, pd.DataFrame(index=index), empty, info, "diagnosis", positive, negative)
+
+
+ABSENCES = pd.DataFrame(
+    [
+        ("P00_T12", "trom", "RV339", "no image was given"),
+        ("P00_L1", "trom", "RV339", "no image was given"),
+        ("P00_L2", "trom", "RV331", "no mask holds: disc"),
+        ("P00_T12", "lat_angle", "RV338", "too few points"),
+    ],
+    columns=["case_id", "sign", "code", "reason"],
+)
+
+
+def findings(**chosen: object) -> Result:
+    dataset = made_dataset(**chosen)
+    rows = [vars(sign) for sign in registry().values()]
+    return sign_findings(dataset, associate(dataset), rows, ABSENCES)
+
+
+@pytest.fixture(scope="module")
+def found() -> Result:
+    return findings()
+
+
+def test_one_row_per_measured_sign_in_the_order_of_the_registry(found: Result) -> None:
+    table = found.frame("signs")
+    assert set(table["name"]) == set(SHIFTS)
+    order = [name for name in registry() if name in SHIFTS]
+    assert table["name"].tolist() == order
+    assert table.set_index("name").loc["lat_angle", ["n", "n_absent"]].tolist() == [57, 15]
+    assert table["title"].tolist() == [registry()[name].title for name in order]
+
+
+def test_agreement_follows_the_seeds_and_the_interval(found: Result) -> None:
+    told = found.frame("signs").set_index("name")["agreement"]
+    assert registry()["lat_angle"].direction == "metastatic"
+    assert registry()["gas_ml"].direction == "osteoporotic"
+    assert registry()["pw_bulge_mm"].direction == "metastatic"
+    assert told["lat_angle"] == "agrees"
+    assert told["gas_ml"] == "agrees"
+    assert told["pw_bulge_mm"] == "disagrees"
+    assert told["ha_mm"] == "no expectation"
+
+
+def test_swapped_classes_change_the_auc_but_no_agreement(found: Result) -> None:
+    swapped = findings(positive="benign fracture", negative="Malignant")
+    told = swapped.frame("signs").set_index("name")
+    assert told.loc["lat_angle", "agreement"] == "disagrees"  # the shifted class is now the benign one
+    assert told.loc["lat_angle", "expected"] == "Malignant"
+    assert told.loc["lat_angle", "auc"] == found.frame("signs").set_index("name").loc["lat_angle", "auc"]
+
+
+@pytest.mark.parametrize(("positive", "negative"), [("fractured", "intact"), ("metastatic", "healthy")])
+def test_nothing_is_expected_of_other_classes(positive: str, negative: str) -> None:
+    table = findings(positive=positive, negative=negative).frame("signs")
+    assert set(table["agreement"]) == {"no expectation"}
+    assert set(table["expected"]) == {""}
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected", "told"),
+    [
+        (0.51, 0.9, True, "agrees"),
+        (0.51, 0.9, False, "disagrees"),
+        (0.1, 0.49, False, "agrees"),
+        (0.1, 0.49, True, "disagrees"),
+        (0.5, 0.9, True, "not shown"),
+        (0.1, 0.5, False, "not shown"),
+        (float("nan"), float("nan"), True, "not shown"),
+        (0.51, 0.9, None, "no expectation"),
+    ],
+)
+def test_words_of_agreement(low: float, high: float, expected: bool | None, told: str) -> None:
+    assert agreement(low, high, expected) == told
+    assert told in AGREEMENTS
+
+
+def test_p_is_adjusted_over_signs_only(found: Result) -> None:
+    table = found.frame("signs")
+    worst = table["p_value"].max()
+    assert table["p_adjusted"].max() == pytest.approx(worst)
+    assert (table["p_adjusted"] >= table["p_value"]).all()
+    assert table["p_value"].notna().sum() == len(SHIFTS)
+
+
+def test_values_and_absences(found: Result) -> None:
+    values = found.frame("values")
+    assert values.groupby("sign").size()["lat_angle"] == 57
+    assert values["value"].notna().all()
+    row = values[(values["case_id"] == "P01_L1") & (values["sign"] == "ha_mm")].iloc[0]
+    assert (row["subject_id"], row["level"], row["y"]) == ("P01", "L1", 1)
+    absences = found.frame("absences")
+    assert absences[absences["sign"] == "trom"][["code", "n"]].to_numpy().tolist() == [
+        ["RV331", 1],
+        ["RV339", 2],
+    ]
+
+
+def test_sequences_are_kept_apart() -> None:
+    table = findings(prefix="CT__").frame("signs")
+    assert set(table["sequence"]) == {"CT"}
+    assert table["feature"].str.startswith("CT__sign_").all()
+
+
+def spec() -> Result:
+    return Result(
+        "study",
+        {"settings": pd.DataFrame({"setting": ["a"], "value": ["b"]})},
+        {"positive": "metastatic", "negative": "osteoporotic", "synthetic": True},
+    )
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_section_says_what_was_expected_and_found(found: Result) -> None:
+    whole = build_report([spec(), found])
+    keys = [part.key for part in whole.sections]
+    assert keys.index("signs") < keys.index("association")
+    part = next(part for part in whole.sections if part.key == "signs")
+    words = " ".join(p for item in part.items if hasattr(item, "paragraphs") for p in item.paragraphs)
+    assert "2 agree with them (lat_angle and gas_ml)" in words
+    assert "1 disagrees with them (pw_bulge_mm)" in words
+    for name in ("lat_angle", "gas_ml", "pw_bulge_mm"):
+        sign = registry()[name]
+        assert sign.seed in words, name
+        assert sign.reference in words, name
+        assert sign.caveat in words, name
+    assert "A high value was expected in metastatic (S0 l.71): agrees." in words
+    table = next(item for item in part.items if getattr(item, "key", "") == "signs")
+    assert table.shown["Finding"].tolist() == found.frame("signs")["agreement"].tolist()
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_absent_signs_are_listed_with_their_reason(found: Result) -> None:
+    part = section.section(Inputs([spec(), found]))
+    table = next(item for item in part.items if getattr(item, "key", "") == "signs-absent")
+    assert table.shown["Signs"].tolist() == ["trom", "lat_angle", "trom"]
+    assert table.shown["Why"].str.startswith("RV33").all()
+    words = " ".join(p for item in part.items if hasattr(item, "paragraphs") for p in item.paragraphs)
+    assert "1 sign of the registry could not be measured on any vertebra: trom." in words
+
+
+def test_without_signs_there_is_no_section() -> None:
+    assert section.section(Inputs([spec()])).items == ()
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_other_classes_are_told_that_nothing_was_expected() -> None:
+    other = findings(positive="fractured", negative="intact")
+    study = Result("study", spec().tables, {"positive": "fractured", "negative": "intact"})
+    part = section.section(Inputs([study, other]))
+    assert "nothing was expected of any sign" in part.items[0].paragraphs[0]
+
+
+def test_saved_and_loaded_result_gives_the_same_figure(found: Result, tmp_path) -> None:
+    found.save(tmp_path)
+    pictures = []
+    for result in (found, Result.load(tmp_path, "signs")):
+        inputs = Inputs([spec(), result])
+        signs = inputs.table("signs", "signs")
+        rows = signs[signs["family"] == "endplates"]
+        pictures.append(
+            drawing.family_figure("endplates", "Endplates", rows, inputs.table("signs", "values"), inputs)
+        )
+    assert pictures[0] == pictures[1]
+    assert "SYNTHETIC DATA" in pictures[0].svg
+    assert "lat_angle" in pictures[0].svg
+
+
+def test_many_values_become_a_band(found: Result, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drawing, "MOST_POINTS", 10)
+    monkeypatch.setattr(drawing, "_points", lambda *_: pytest.fail("points were drawn"))
+    inputs = Inputs([spec(), found])
+    signs = inputs.table("signs", "signs")
+    rows = signs[signs["family"] == "endplates"]
+    figure = drawing.family_figure("endplates", "Endplates", rows, inputs.table("signs", "values"), inputs)
+    assert "agrees" in figure.alt
