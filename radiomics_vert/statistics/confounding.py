@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from radiomics_vert.dataset.naming import SIGN, parse_feature
 from radiomics_vert.dataset.nouns import Dataset
 from radiomics_vert.provenance import Provenance, versions
 from radiomics_vert.results import Result
@@ -270,7 +271,8 @@ def _sites(dataset: Dataset, variables: pd.DataFrame) -> pd.DataFrame:
 
 def _missingness(dataset: Dataset, variables: pd.DataFrame, confidence: float) -> pd.DataFrame:
     absent = pd.concat([dataset.X.isna(), variables.isna()], axis=1)
-    role = np.repeat(["feature", "variable"], [dataset.X.shape[1], variables.shape[1]])
+    signs = [parse_feature(str(name)).feature_class == SIGN for name in dataset.X.columns]
+    role = np.array([*("sign" if sign else "feature" for sign in signs), *["variable"] * variables.shape[1]])
     some = absent.any().to_numpy() & ~absent.all().to_numpy()
     absent, role = absent.loc[:, some], role[some]
     positive = dataset.y.to_numpy() == 1
@@ -288,10 +290,13 @@ def _missingness(dataset: Dataset, variables: pd.DataFrame, confidence: float) -
     table["p_adjusted"] = benjamini_hochberg(table["p_value"])
     table["flagged"] = table["p_adjusted"] < SIGNIFICANCE
     where = np.where(table["estimate"] > 0.5, dataset.positive, dataset.negative)
+    # A sign may have no value by its definition (the shape of a bulge that is not there): no trap.
     remark = [
-        f"missing more often in {side}: its absence alone predicts the class; do not impute it or "
+        f"absent more often in {side}, by its definition or because masks are missing: see its reasons"
+        if what == "sign"
+        else f"missing more often in {side}: its absence alone predicts the class; do not impute it or "
         "code it as missing in a model"
-        for side in where
+        for side, what in zip(where, role, strict=True)
     ]
     table["remark"] = pd.Series(remark, index=table.index, dtype="object").where(table["flagged"], "")
     return table[list(MISSING_COLUMNS)]

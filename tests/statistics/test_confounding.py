@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from scipy.stats import chi2_contingency, ncx2, spearmanr
 
+from radiomics_vert.dataset import Dataset
 from radiomics_vert.errors import AnalysisError
 from radiomics_vert.results import Result
 from radiomics_vert.roc import clustered_auc
@@ -331,3 +332,19 @@ def test_type_one_error_of_the_category_test(simulate):
         naive.append(chi2_contingency(pd.crosstab(y, codes), correction=False).pvalue < 0.05)
     assert 0.035 <= np.mean(rejected) <= 0.065
     assert np.mean(naive) > 0.15
+
+
+def test_a_sign_that_is_absent_by_definition_is_told_but_is_no_trap() -> None:
+    rng = np.random.default_rng(3)
+    n = 40
+    y = pd.Series([0, 1] * (n // 2), index=[f"P{i}_L1" for i in range(n)])
+    gap = np.where(y == 1, rng.normal(size=n), np.nan)
+    X = pd.DataFrame({"sign_pw_pos": gap, "original_glcm_Contrast": gap}, index=y.index)
+    info = pd.DataFrame({"subject_id": [f"P{i}" for i in range(n)], "level": "L1", "site": ""}, index=y.index)
+    dataset = Dataset(X, y, info["subject_id"], pd.DataFrame(index=y.index), pd.DataFrame(), info,
+                      "diagnosis", "b", "a")  # fmt: skip
+    table = audit_confounding(dataset).frame("missingness").set_index("feature")
+    assert table.loc["sign_pw_pos", "role"] == "sign"
+    assert table["flagged"].all()
+    assert "by its definition" in table.loc["sign_pw_pos", "remark"]
+    assert "do not impute" in table.loc["original_glcm_Contrast", "remark"]

@@ -71,6 +71,7 @@ def flagged(inputs: Inputs, table: str, name: str = "flagged") -> pd.DataFrame:
 def trap_text(inputs: Inputs) -> str:
     """Name the features whose absence predicts the class; empty when there is none."""
     rows = flagged(inputs, "missingness")
+    rows = rows[rows["role"] != "sign"] if len(rows) else rows
     if rows.empty:
         return ""
     told = [
@@ -98,7 +99,7 @@ def duplicate_text(inputs: Inputs) -> str:
 
 def _named(row: pd.Series) -> str:
     name = str(row["feature"])
-    return readable(name) if str(row.get("role", "feature")) == "feature" else sentence_case(name)
+    return readable(name) if str(row.get("role", "feature")) != "variable" else sentence_case(name)
 
 
 def _lead(inputs: Inputs) -> Text:
