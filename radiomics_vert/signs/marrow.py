@@ -15,6 +15,8 @@ EROSION_CT_MM = 3.0
 """From the body's surface inwards, in all directions [O]: cortex and its partial volume stay out."""
 EROSION_MR_MM = 2.0
 """Likewise within the slices of an MR scan [O]; across thick slices nothing would be left."""
+LEAST_ACROSS = 5
+"""Where so many slices or more lie in a row, the outermost two hold cortex and what is beside it [O]."""
 
 
 def trabecular_mask(vertebra: Vertebra, sequence: str) -> Mask:
@@ -25,8 +27,8 @@ def trabecular_mask(vertebra: Vertebra, sequence: str) -> Mask:
     vertebra : Vertebra
         With its body.
     sequence : str
-        `CT` is eroded by 3 mm in three dimensions; anything else by 2 mm within its slices, or in three
-        dimensions where no slice axis stands out.
+        `CT` is eroded by 3 mm in three dimensions; anything else by 2 mm within its slices and by one voxel
+        across them where five or more lie in a row, or in three dimensions where no slice axis stands out.
 
     Returns
     -------
@@ -35,7 +37,17 @@ def trabecular_mask(vertebra: Vertebra, sequence: str) -> Mask:
     """
     if sequence == "CT":
         return eroded(vertebra.body, vertebra.spacing, EROSION_CT_MM)
-    return eroded(vertebra.body, vertebra.spacing, EROSION_MR_MM, slice_axis(vertebra.spacing))
+    across = slice_axis(vertebra.spacing)
+    within = eroded(vertebra.body, vertebra.spacing, EROSION_MR_MM, across)
+    return within if across is None else within & _without_ends(vertebra.body, across)
+
+
+def _without_ends(mask: Mask, axis: int) -> Mask:
+    """Return a mask without the ends of its rows along an axis, where they are long enough."""
+    row = np.expand_dims(np.ones(3, bool), [other for other in range(3) if other != axis])
+    # As in `eroded`, the edge of the array is no surface.
+    inner = ndimage.binary_erosion(mask, row, border_value=1)
+    return np.asarray(inner | (mask.sum(axis=axis, keepdims=True) < LEAST_ACROSS))
 
 
 def eroded(mask: Mask, spacing: Sequence[float], depth: float, across: int | None = None) -> Mask:

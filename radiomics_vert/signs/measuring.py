@@ -15,7 +15,16 @@ from typing import TypeAlias
 import pandas as pd
 
 from radiomics_vert.errors import RadiomicsVertError
-from radiomics_vert.signs import endplates, heights, patient, wall
+from radiomics_vert.signs import (
+    edema,
+    endplates,
+    enhancement,
+    fat_water,
+    heights,
+    patient,
+    replacement,
+    wall,
+)
 from radiomics_vert.signs.nouns import Absent, SignScan, Value, Vertebra
 from radiomics_vert.signs.registry import Sign, registry
 from radiomics_vert.signs.results import SCAN, Measured, ScanSigns
@@ -28,6 +37,10 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
         "heights": heights.measure,
         "endplates": endplates.measure,
         "wall": wall.measure,
+        "replacement": replacement.measure,
+        "edema": edema.measure,
+        "enhancement": enhancement.measure,
+        "fat_water": fat_water.measure,
         "patient": patient.measure,
     }
 )
