@@ -29,7 +29,7 @@ FEATURE_COLUMNS = (
     *("estimate", "ci_low", "ci_high", "statistic", "p_value", "p_adjusted", "p_adjusted_family"),
     *("hedges_g", "hedges_g_low", "hedges_g_high"),
     *("cliffs_delta", "cliffs_delta_low", "cliffs_delta_high"),
-    *("direction", "volume_correlation", "note"),
+    *("direction", "volume_correlation", "icc", "icc_low", "note"),
 )
 SIGNIFICANCE = 0.05
 METHODS = {
@@ -40,11 +40,12 @@ METHODS = {
     "hedges_g": "Hedges g, cluster-robust linearised variance, t with (patients - 2) degrees of freedom",
     "cliffs_delta": "2 AUC - 1, limits from those of the AUC",
     "volume_correlation": "Spearman correlation with the volume measured in the same sequence",
+    "icc": "intraclass correlation of repeated measurements and its lower limit, where they were measured",
 }
 _TESTS = ("estimate", "ci_low", "ci_high", "statistic", "p_value")
 
 
-def associate(dataset: Dataset, *, confidence: float = 0.95) -> Result:
+def associate(dataset: Dataset, *, confidence: float = 0.95, agreement: Result | None = None) -> Result:
     """Return, for every feature, how well it alone separates the classes.
 
     Parameters
@@ -53,6 +54,8 @@ def associate(dataset: Dataset, *, confidence: float = 0.95) -> Result:
         Features, outcome and patients.
     confidence : float, default 0.95
         Confidence level of all intervals.
+    agreement : Result, optional
+        Kind `reliability`, of the same features: fills `icc` and `icc_low`, which are NaN without it.
 
     Returns
     -------
@@ -85,6 +88,7 @@ def associate(dataset: Dataset, *, confidence: float = 0.95) -> Result:
         table[f"cliffs_delta{end}"] = 2 * table[source] - 1
     table["direction"] = _direction(table["estimate"], dataset.positive)
     table["volume_correlation"] = volume_correlation(finite, table)
+    table = table.assign(**_agreement(table["feature"], agreement))
     table["note"] = _notes(reasons, table["hedges_g"])
     features = table[list(FEATURE_COLUMNS)]
     return Result(
@@ -137,6 +141,13 @@ def _effects(
     effect = hedges_g(rows, positive, patients, confidence=confidence)
     names = ("hedges_g", "hedges_g_low", "hedges_g_high")
     return {name: np.where(tested, part, np.nan) for name, part in zip(names, effect, strict=True)}
+
+
+def _agreement(features: pd.Series[str], agreement: Result | None) -> dict[str, pd.Series[float]]:
+    if agreement is None:
+        return {name: pd.Series(np.nan, index=features.index) for name in ("icc", "icc_low")}
+    known = agreement.frame("features").set_index("feature")
+    return {"icc": features.map(known["estimate"]), "icc_low": features.map(known["ci_low"])}
 
 
 def _direction(estimate: pd.Series[float], positive: str) -> pd.Series[str]:

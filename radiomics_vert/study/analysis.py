@@ -27,9 +27,23 @@ def renamed(result: Result, kind: str) -> Result:
     return Result(kind, result.tables, result.spec, result.provenance)
 
 
-def describe(dataset: Dataset, confidence: float, outer_folds: int) -> list[Result]:
-    """Return Table 1, the findings on the dataset, the association of every feature, and top values."""
-    association = associate(dataset, confidence=confidence)
+def describe(
+    dataset: Dataset, confidence: float, outer_folds: int, agreement: Result | None = None
+) -> list[Result]:
+    """Return Table 1, the findings on the dataset, the association of every feature, and top values.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        The vertebrae.
+    confidence : float
+        Level of all intervals.
+    outer_folds : int
+        Folds of the planned validation.
+    agreement : Result, optional
+        Kind `reliability`: the ICC of each feature stands beside its association.
+    """
+    association = associate(dataset, confidence=confidence, agreement=agreement)
     return [
         renamed(findings_result(check_dataset(dataset, outer_folds)), "checks_dataset"),
         table_one(dataset),

@@ -166,7 +166,11 @@ class Run:
         cohort = Result.load(study.records, "cohort")
         flow = flow_result(dataset, cohort, study.load_features())
         association = study.settings.association
-        described = describe(dataset, association.confidence, study.settings.validation.outer_folds)
+        agreement = (
+            Result.load(study.records, "reliability") if study.settings.reliability.perturbations else None
+        )
+        folds = study.settings.validation.outer_folds
+        described = describe(dataset, association.confidence, folds, agreement)
         results = [
             study_result(study.settings, dataset),
             flow,

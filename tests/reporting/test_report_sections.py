@@ -263,7 +263,7 @@ def test_limits_follow_from_the_numbers(report: Report) -> None:
     assert "40 % of the vertebrae are metastatic" in text
     assert "number is not recorded" in text
     assert "2.4 on average" in text
-    assert "6 cases of 210" in text
+    assert "6 of 210 cases" in text
     assert "slope is 0.71" in text
     assert "Synthetic data" in text
 
@@ -385,3 +385,15 @@ def test_refused_scans_are_told_apart_from_failed_vertebrae(make_results: Make) 
     assert "1 scan could not be used at all, each listed once, whatever it shows." in extraction
     assert "5 of 209 cases and 1 scan with all its vertebrae could not be measured" in limits
     assert "204 of 209 cases (98 %); 1 scan could not be used" in summary
+
+
+def test_the_icc_is_a_column_where_it_was_measured(make_results: Make) -> None:
+    results = make_results()
+    assert "ICC" not in table(build_report(results), "features")
+    features = next(r for r in results if r.kind == "association").frame("features")
+    features["icc"] = np.where(features.index == features["p_value"].idxmin(), 0.876, np.nan)
+    known = [
+        replace(r, tables={**r.tables, "features": features}) if r.kind == "association" else r
+        for r in results
+    ]
+    assert table(build_report(known), "features")["ICC"].tolist() == ["0.88", *["–"] * 19]

@@ -49,6 +49,8 @@ COLUMNS = [
     "cliffs_delta_high",
     "direction",
     "volume_correlation",
+    "icc",
+    "icc_low",
     "note",
 ]
 TESTS = ["estimate", "ci_low", "ci_high", "statistic", "p_value", "p_adjusted", "p_adjusted_family"]
@@ -88,6 +90,21 @@ def test_one_row_per_feature_in_order_with_the_promised_columns(study):
     assert list(result.tables) == ["features", "families"]
     assert list(table) == COLUMNS
     assert table["feature"].tolist() == list(study.X)
+
+
+def test_the_icc_stands_beside_the_features_that_were_measured_again(study):
+    known = ["CT__original_glcm_Contrast", "constant", "age_of_fracture"]
+    table = pd.DataFrame({"feature": known, "estimate": [0.9, np.nan, 0.4], "ci_low": [0.8, np.nan, 0.1]})
+    found = associate(study, agreement=Result("reliability", {"features": table})).frame()
+    rows = found.set_index("feature")[["icc", "icc_low"]]
+    assert rows.loc["CT__original_glcm_Contrast"].tolist() == [0.9, 0.8]
+    assert rows.loc["age_of_fracture"].tolist() == [0.4, 0.1]
+    assert rows["icc"].notna().sum() == rows["icc_low"].notna().sum() == 2
+    alone = associate(study).frame()
+    assert alone[["icc", "icc_low"]].isna().all(axis=None)
+    pd.testing.assert_frame_equal(
+        alone.drop(columns=["icc", "icc_low"]), found.drop(columns=["icc", "icc_low"])
+    )
 
 
 def test_names_are_taken_apart(study):

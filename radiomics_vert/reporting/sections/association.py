@@ -9,15 +9,25 @@ from radiomics_vert.reporting.figures.association import forest, ranked, strips,
 from radiomics_vert.reporting.figures.correlation import heat_map
 from radiomics_vert.reporting.inputs import Inputs, column, numeric, words
 from radiomics_vert.reporting.nouns import Item, Section, Table, Text
-from radiomics_vert.reporting.wording import count, family_name, fixed, interval, number, p_value, readable
+from radiomics_vert.reporting.wording import (
+    count,
+    family_name,
+    fixed,
+    interval,
+    number,
+    p_value,
+    readable,
+)
 
 TOP = 20
+ICC = "ICC"
 _TERMS = (
     "Hedges g: the difference of the class means in standard deviations, corrected for small samples; "
     "0.2 is small, 0.5 medium, 0.8 large.",
     "Cliff's delta: 2 × AUC − 1; from −1 over 0 (no difference) to 1.",
     "Volume ρ: Spearman correlation with the volume of the vertebra; near ±1 the feature mostly "
     "measures size.",
+    "ICC, where it was measured: agreement under other masks; 1 is perfect, below 0.5 poor.",
 )
 _WHY = "Without it this report cannot say which features differ between the classes."
 
@@ -78,10 +88,13 @@ def _strips(inputs: Inputs, order: pd.DataFrame) -> list[Item]:
 def _top(order: pd.DataFrame, inputs: Inputs) -> Table:
     top = order[numeric(order, "estimate").notna()].head(TOP)
     rows = [_row(rank, row, inputs) for rank, (_, row) in enumerate(top.iterrows(), start=1)]
+    shown = pd.DataFrame(rows, dtype=object)
+    if numeric(top, "icc").isna().all():
+        shown = shown.drop(columns=ICC)
     return Table(
         "features",
         f"Top {len(top)} features. Ordered by p value; the file has all {len(order)} with every column.",
-        pd.DataFrame(rows, dtype=object),
+        shown,
         data=order,
         note=f"AUC above 0.5: higher in {inputs.positive}. q: p adjusted over all features; q family: "
         "within the family only.",
@@ -106,6 +119,7 @@ def _row(rank: int, row: pd.Series, inputs: Inputs) -> dict[str, str]:
             row.get("cliffs_delta"), row.get("cliffs_delta_low"), row.get("cliffs_delta_high")
         ),
         "Volume ρ": fixed(row.get("volume_correlation")),
+        ICC: fixed(row.get("icc")),
         "Technical name": str(row["feature"]),
     }
 
