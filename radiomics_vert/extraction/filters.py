@@ -1,7 +1,7 @@
 """Filtered images of one region, equal to those of the filter on the whole image.
 
-Each filter gets a block with the margin that it needs and no more; pyradiomics' own filter functions
-do the work.
+Each filter gets a block with the margin that it needs and no more. pyradiomics' own filter functions do the
+work, or, for the native engine, kernels that give the same bits.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import pywt
 import SimpleITK as sitk
 from radiomics import imageoperations
 
+from radiomics_vert.extraction import native
 from radiomics_vert.extraction.grid import Grid, Span, crop
 from radiomics_vert.extraction.params import Step
 
@@ -52,7 +53,13 @@ def _original(grid: Grid, span: Span, step: Step) -> Filtered:
 def _log(grid: Grid, span: Span, step: Step) -> Filtered:
     (sigma,) = step.settings["sigma"]
     margin = np.ceil(LOG_MARGIN_SIGMAS * sigma / grid.spacing).astype(int)
-    return _local(grid, span, step, margin)
+    if step.engine != "native" or not native.same_bits():
+        yield from _local(grid, span, step, margin)
+        return
+    start, stop = np.maximum(span[0] - margin, 0), np.minimum(span[1] + margin, grid.size)
+    block = sitk.GetArrayViewFromImage(grid.image(start, stop))
+    kept = _part(span[0] - start, span[1] - start)
+    yield from _as_images(native.log_image(block, grid.spacing[::-1], kept, step.settings), grid)
 
 
 def _gradient(grid: Grid, span: Span, step: Step) -> Filtered:
@@ -72,11 +79,29 @@ def _wavelet(grid: Grid, span: Span, step: Step) -> Filtered:
     margin = np.full(3, (length - 1) * (step.settings["start_level"] + step.settings["level"]))
     if step.settings["force2D"]:
         margin[2 - step.settings["force2Ddimension"]] = 0
+    if step.engine == "native" and native.same_bits():
+        block = sitk.GetArrayViewFromImage(_periodic(grid, span[0] - margin, span[1] + margin))
+        kept = _part(margin, margin + span[1] - span[0])
+        yield from _as_images(native.wavelet_images(block, kept, step.settings), grid)
+        return
     # The transform takes even lengths only.
     odd = (span[1] - span[0] + 2 * margin) % 2
     start, stop = span[0] - margin, span[1] + margin + odd
     for name, image in _run(_periodic(grid, start, stop), step):
         yield name, crop(image, margin, margin + span[1] - span[0])
+
+
+def _part(start: np.ndarray, stop: np.ndarray) -> tuple[slice, slice, slice]:
+    """Return slices along z, y, x from indices along x, y, z."""
+    x, y, z = (slice(int(first), int(end)) for first, end in zip(start, stop, strict=True))
+    return z, y, x
+
+
+def _as_images(arrays: Iterator[tuple[str, np.ndarray]], grid: Grid) -> Filtered:
+    for name, array in arrays:
+        image = sitk.GetImageFromArray(array)
+        image.SetSpacing(grid.spacing.tolist())
+        yield name, image
 
 
 def _periodic(grid: Grid, start: np.ndarray, stop: np.ndarray) -> sitk.Image:

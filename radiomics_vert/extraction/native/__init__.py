@@ -9,7 +9,7 @@ numba, and all modules that need it, are imported when something is computed, no
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -76,3 +76,31 @@ def shape_features(mask: np.ndarray, spacing: np.ndarray, features: tuple[str, .
     from radiomics_vert.extraction.native import shape
 
     return shape.shape_features(mask, spacing, features)
+
+
+def same_bits() -> bool:
+    """Tell whether the filters have the bits of ITK and PyWavelets here; see :func:`.images.same_bits`."""
+    from radiomics_vert.extraction.native import images
+
+    return images.same_bits()
+
+
+def log_image(
+    volume: np.ndarray,
+    spacing: np.ndarray,
+    kept: tuple[slice, slice, slice],
+    settings: Mapping[str, Any],
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield a Laplacian of Gaussian; see :func:`.images.log_image`."""
+    from radiomics_vert.extraction.native import images
+
+    return images.log_image(volume, spacing, kept, settings)
+
+
+def wavelet_images(
+    volume: np.ndarray, kept: tuple[slice, slice, slice], settings: Mapping[str, Any]
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield the images of a wavelet transform; see :func:`.images.wavelet_images`."""
+    from radiomics_vert.extraction.native import images
+
+    return images.wavelet_images(volume, kept, settings)
