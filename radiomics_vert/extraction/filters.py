@@ -57,9 +57,9 @@ def _log(grid: Grid, span: Span, step: Step) -> Filtered:
         yield from _local(grid, span, step, margin)
         return
     start, stop = np.maximum(span[0] - margin, 0), np.minimum(span[1] + margin, grid.size)
-    block = sitk.GetArrayViewFromImage(grid.image(start, stop))
-    kept = _part(span[0] - start, span[1] - start)
-    yield from _as_images(native.log_image(block, grid.spacing[::-1], kept, step.settings), grid)
+    block = grid.image(start, stop)  # named, because the view below does not keep it
+    kept, view = _part(span[0] - start, span[1] - start), sitk.GetArrayViewFromImage(block)
+    yield from _as_images(native.log_image(view, grid.spacing[::-1], kept, step.settings), grid)
 
 
 def _gradient(grid: Grid, span: Span, step: Step) -> Filtered:
@@ -80,9 +80,9 @@ def _wavelet(grid: Grid, span: Span, step: Step) -> Filtered:
     if step.settings["force2D"]:
         margin[2 - step.settings["force2Ddimension"]] = 0
     if step.engine == "native" and native.same_bits():
-        block = sitk.GetArrayViewFromImage(_periodic(grid, span[0] - margin, span[1] + margin))
-        kept = _part(margin, margin + span[1] - span[0])
-        yield from _as_images(native.wavelet_images(block, kept, step.settings), grid)
+        block = _periodic(grid, span[0] - margin, span[1] + margin)
+        kept, view = _part(margin, margin + span[1] - span[0]), sitk.GetArrayViewFromImage(block)
+        yield from _as_images(native.wavelet_images(view, kept, step.settings), grid)
         return
     # The transform takes even lengths only.
     odd = (span[1] - span[0] + 2 * margin) % 2
