@@ -7,6 +7,7 @@ import sys
 from radiomics_vert.cli import (  # noqa: F401 - each adds its commands to the app
     checking,
     manifest,
+    signs,
     studies,
     tables,
     tools,

@@ -150,8 +150,7 @@ def measure_signs(
         A scan that cannot be read, and a vertebra without a frame, are failures with their reason.
     """
     started = time.monotonic()
-    known = _known_fractures(cohort) if fractured is None else fractured
-    works = _works(cohort, sequences or {}, known)
+    works = scan_works(cohort, sequences, fractured)
     store = ContentCache(cache / "signs") if cache is not None else None
     found = parallel.run(partial(_measure, store=store), works, n_jobs=n_jobs, progress=progress)
     used = Counter(reason for _, reason in found)
@@ -182,7 +181,18 @@ def _known_fractures(cohort: Cohort) -> set[str]:
     return {case.case_id for case in cohort.cases} - set(cohort.unlabelled)
 
 
-def _works(cohort: Cohort, sequences: Mapping[str, str], fractured: set[str]) -> list[Work]:
+def scan_works(
+    cohort: Cohort, sequences: Mapping[str, str] | None = None, fractured: set[str] | None = None
+) -> list[Work]:
+    """Return what each scan of a cohort is measured from, in its order.
+
+    Parameters
+    ----------
+    cohort, sequences, fractured
+        As of :func:`measure_signs`.
+    """
+    fractured = _known_fractures(cohort) if fractured is None else fractured
+    sequences = sequences or {}
     groups = [tuple(group) for _, group in groupby(cohort.cases, key=lambda case: case.scan.scan_id)]
     spelt = {scan.sequence: _spelt(scan.sequence, sequences) for scan in cohort.scans}
     works = []

@@ -88,8 +88,8 @@ def check_pair(
     CohortError
         RV107: no scheme, or no such scheme; the message names those that fit the numbers of the mask.
     """
-    _require_files(image, mask)
-    scan = _scan(image, mask, LabelScheme("unknown"), sequence, series)
+    require_files(image, mask)
+    scan = named_scan(image, mask, LabelScheme("unknown"), sequence, series)
     if scheme is None:
         raise CohortError(_suggestions(scan))
     known = load_scheme(scheme)
@@ -101,7 +101,8 @@ def check_pair(
     return PairCheck(cohort, quality)
 
 
-def _require_files(*paths: Path) -> None:
+def require_files(*paths: Path) -> None:
+    """Raise RV101, once for every path where nothing is."""
     absent = [path for path in paths if not path.exists()]
     if absent:
         expected, remedy = "an image and a mask", "correct the path"
@@ -110,7 +111,8 @@ def _require_files(*paths: Path) -> None:
         )
 
 
-def _scan(image: Path, mask: Path, scheme: LabelScheme, sequence: str, series: str) -> Scan:
+def named_scan(image: Path, mask: Path, scheme: LabelScheme, sequence: str, series: str) -> Scan:
+    """Return one image and its mask as a scan, named after the image."""
     stem = image.name.split(".")[0]
     name = "".join(sign if sign.isascii() and (sign.isalnum() or sign in "-_") else "-" for sign in stem)
     name = name.strip("-_") or MEASURED
@@ -120,12 +122,17 @@ def _scan(image: Path, mask: Path, scheme: LabelScheme, sequence: str, series: s
 def _parameters(scan: Scan) -> dict[str, ExtractionParams] | None:
     """Return the shipped parameters for a sequence; None when its name is not a usual one.
 
-    None too where they do not suit the scan (2-D features of an isotropic one): nobody asked for them.
+    None too where they do not suit the scan (2-D features of an isotropic one): nobody asked for them. One
+    pair has no clinical table that tells which vertebrae are references for MR signal, so grey levels are
+    counted relative to the vertebra itself.
     """
     name = "ct" if is_ct(scan.sequence) else PARAMETERS.get(scan.sequence.upper().replace("-", "_"))
     if name is None:
         return None
-    params = {scan.sequence: builtin_params(name)}
+    shipped = builtin_params(name)
+    if shipped.preprocessing.intensity == "reference":
+        shipped = replace(shipped, preprocessing=replace(shipped.preprocessing, intensity="zscore"))
+    params = {scan.sequence: shipped}
     try:
         steps_for(scan, params)
     except RadiomicsVertError:
