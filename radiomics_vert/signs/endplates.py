@@ -27,10 +27,13 @@ class Depression(NamedTuple):
         Which one it is.
     depth : float
         Below the line through its corners, mm.
+    lead : float
+        How much deeper than the other one, mm.
     """
 
     side: str
     depth: float
+    lead: float
 
 
 def lateral_angle(frame: Frame) -> float:
@@ -45,7 +48,7 @@ def depression(outline: Outline) -> Depression:
         "inferior": _depth(-outline.inferior),
     }
     side = max(depths, key=lambda name: depths[name])
-    return Depression(side, depths[side])
+    return Depression(side, depths[side], depths[side] - min(depths.values()))
 
 
 def _depth(profile: Floats) -> float:

@@ -76,9 +76,12 @@ def eroded(mask: Mask, spacing: Sequence[float], depth: float, across: int | Non
     steps = [1e6 if axis == across else float(step) for axis, step in enumerate(spacing)]
     if not mask.any():
         return mask.copy()
-    depths = ndimage.distance_transform_edt(mask, sampling=steps)
-    half = min(float(step) for axis, step in enumerate(spacing) if axis != across) / 2
-    return np.asarray(depths - half > depth)
+    depths, nearest = ndimage.distance_transform_edt(mask, sampling=steps, return_indices=True)
+    places = np.indices(mask.shape, sparse=True)
+    apart = [(nearest[axis] - places[axis]) * float(step) for axis, step in enumerate(spacing)]
+    # Half a voxel in the direction of the nearest outside voxel: across thick slices that is half a slice.
+    half = np.sqrt(sum((part * step / 2) ** 2 for part, step in zip(apart, spacing, strict=True)))
+    return np.asarray(depths - half / np.maximum(depths, 1e-9) > depth)
 
 
 def expected_marrow(

@@ -16,10 +16,13 @@ import pandas as pd
 
 from radiomics_vert.errors import RadiomicsVertError
 from radiomics_vert.signs import (
+    bone,
+    density,
     edema,
     endplates,
     enhancement,
     fat_water,
+    gas,
     heights,
     patient,
     replacement,
@@ -41,6 +44,9 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
         "edema": edema.measure,
         "enhancement": enhancement.measure,
         "fat_water": fat_water.measure,
+        "gas": gas.measure,
+        "density": density.measure,
+        "bone": bone.measure,
         "patient": patient.measure,
     }
 )

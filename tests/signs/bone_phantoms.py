@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
-from phantoms import Body, Column
+from phantoms import OUTLINE, Body, Column
 from scipy import ndimage
 
 from radiomics_vert.signs.nouns import SignScan
@@ -46,6 +46,20 @@ def wall_gap(
         return np.where(where(x, p, z) & (inside < deep) & (inside > -0.01), hu, image)
 
     return paint
+
+
+def in_wall(side: str, where: Callable[[np.ndarray, np.ndarray], np.ndarray]):
+    """Choose places on one flat side of the wall: `where(along the wall, height)`."""
+
+    axis, sign = {"anterior": (1, -1), "posterior": (1, 1), "left": (0, 1), "right": (0, -1)}[side]
+    half = (Body().width / 2, Body().depth / 2)
+
+    def chosen(x, p, z):
+        across, along = (x, p)[axis], (p, x)[axis]
+        own = sign * across / half[axis] > np.abs(along) / half[1 - axis]
+        return own & where(along, z)
+
+    return chosen
 
 
 def striation(period: float, amplitude: float, axis: int, turned: float = 0.0):
@@ -123,5 +137,8 @@ def _averaged(body: Body, centre, axes, box, how: Drawing, paints) -> np.ndarray
 
 
 def depth_below_wall(body: Body, x: np.ndarray, p: np.ndarray) -> np.ndarray:
-    """Distance to the outline seen from above, mm; first order, exact on its flat sides."""
-    return np.minimum(body.width / 2 - np.abs(x), body.depth / 2 - np.abs(p))
+    """Distance to the outline seen from above, mm, to first order."""
+    across, along = 2 * np.abs(x) / body.width, 2 * np.abs(p) / body.depth
+    ring = np.maximum((across**OUTLINE + along**OUTLINE) ** (1 / OUTLINE), 1e-3)
+    slope = np.hypot(across ** (OUTLINE - 1) * 2 / body.width, along ** (OUTLINE - 1) * 2 / body.depth)
+    return (1 - ring) / np.maximum(slope / ring ** (OUTLINE - 1), 1e-3)
