@@ -21,6 +21,7 @@ TILT_DEG = 30.0
 CONTRAST = 0.08
 """Least second derivative times the squared scale, over the median of the marrow [O]: a line 3 mm thick and
 a sixth darker than its surroundings."""
+_SIDES = 2.0  # scales
 _FLAT = 0.5  # the other second derivatives stay below so much of the largest [O]
 
 
@@ -33,7 +34,9 @@ def dark_plates(
     """Return the dark plates along given surfaces, for each scale.
 
     A voxel belongs to a plate when the largest eigenvalue of the Hessian exceeds the limit, the others stay
-    below half of it, and its eigenvector lies within 30 degrees of one of the normals.
+    below half of it, and its eigenvector lies within 30 degrees of one of the normals. The image must also be
+    brighter by the limit at two scales to both sides [O]: beside the border of a dark or a bright area, the
+    second derivative is large as well, and only one side is brighter.
 
     Parameters
     ----------
@@ -76,20 +79,26 @@ def _plate_voxels(
     image: Floats, inside: Mask, normals: Floats, scale: float, limit: float, spacing: Sequence[float]
 ) -> Mask:
     """Return the voxels of plates; normals along z, y, x."""
-    hessian = _hessian(ndimage.gaussian_filter(image, [scale / step for step in spacing]), spacing, inside)
-    hessian *= scale**2
+    smooth = ndimage.gaussian_filter(image, [scale / step for step in spacing])
+    hessian = _hessian(smooth, spacing, inside) * scale**2
     cosine = float(np.cos(np.radians(TILT_DEG)))
     # n'Hn is at least this share of the largest eigenvalue where all conditions hold: most voxels fail it.
     share = cosine**2 - _FLAT * (1 - cosine**2)
     along = np.einsum("ki,nij,kj->nk", normals, hessian, normals).max(axis=1, initial=-np.inf)
     likely = np.flatnonzero(along >= share * limit)
     values, vectors = np.linalg.eigh(hessian[likely])
-    steepest = values[:, 2]
+    steepest, across = values[:, 2], vectors[:, :, 2]
     flat = np.abs(values[:, :2]).max(axis=1, initial=0) <= _FLAT * steepest
-    parallel = np.abs(vectors[:, :, 2] @ normals.T).max(axis=1, initial=0) >= cosine
+    parallel = np.abs(across @ normals.T).max(axis=1, initial=0) >= cosine
+    index = np.argwhere(inside)[likely]
+    sides = [
+        ndimage.map_coordinates(smooth, (index + sign * move).T, order=1, mode="nearest")
+        for move in [_SIDES * scale * across / np.array(spacing)]
+        for sign in (-1, 1)
+    ]
+    line = np.minimum(*sides) - smooth[tuple(index.T)] >= limit
     found = np.zeros(inside.shape, bool)
-    chosen = likely[(steepest >= limit) & flat & parallel]
-    found[tuple(np.argwhere(inside)[chosen].T)] = True
+    found[tuple(index[(steepest >= limit) & flat & parallel & line].T)] = True
     return found
 
 

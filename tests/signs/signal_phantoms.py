@@ -37,7 +37,9 @@ GRIDS = {
     "coronal 3 mm": ((0.8, 3.0, 0.8), (0.6, 0.2, 0.5)),
 }
 BODY, HEIGHT, CUT = Body(arch=False), 26.0, 2.0  # CUT: of the body, no trabecular bone within slices
-MUSCLE, DISC, CORD, FLUID = 0.4, 0.5, 0.6, 5.0  # signal over normal marrow's
+# Coarser ones, for tests in which size does not matter.
+MORE = {"3 mm": ((2.5, 1.5, 3.0), (0.4, 0.1, 0.7)), "3 mm, shifted": ((2.5, 1.5, 3.0), (0.9, 0.5, 0.2))}
+MUSCLE, DISC, CORD, FLUID = 0.4, 0.5, 2.37, 5.0  # signal over normal marrow's; cord and fluid: on STIR
 
 
 def plain(x: np.ndarray, p: np.ndarray, top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
@@ -102,7 +104,7 @@ class Drawing:
 @cache
 def draw(grid: str, body: Body = BODY, neighbours: int = 1, bend: float = 6.0) -> Drawing:
     """Draw a column of bodies, lordotic and leaning, with muscle, discs, cord and fluid beside it."""
-    spacing, shift = GRIDS[grid]
+    spacing, shift = (GRIDS | MORE)[grid]
     column = amid(body, neighbours=neighbours, lordosis=(bend,) * (2 * neighbours), tilt=bend)
     scan = column.scan(spacing, shift=shift, region="body")
     low, _ = column._reach(12.0)
