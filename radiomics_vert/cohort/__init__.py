@@ -13,7 +13,6 @@ from radiomics_vert.cohort.reference import (
     ReferenceRule,
     reference_cases,
     spine_position,
-    tissue_labels,
 )
 from radiomics_vert.cohort.schemes import (
     LabelScheme,
@@ -52,5 +51,4 @@ __all__ = [
     "scheme_candidates",
     "scheme_names",
     "spine_position",
-    "tissue_labels",
 ]

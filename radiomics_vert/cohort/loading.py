@@ -140,7 +140,7 @@ def _renumbered(labels: LabelMap, selection: Selection) -> Merged:
     table = np.zeros(int(array.max()) + 1, dtype=array.dtype)
     for label, (_, values) in selection.vertebrae.items():
         table[list(values)] = label
-    return table[array], {}, ()
+    return np.take(table, array), {}, ()
 
 
 def _merged(mask: Segmentation, selection: Selection) -> Merged:

@@ -10,7 +10,6 @@ from pathlib import Path
 from radiomics_vert.cohort.cells import missing_columns, rows_of
 from radiomics_vert.cohort.levels import Level
 from radiomics_vert.cohort.nouns import Case, Cohort
-from radiomics_vert.cohort.schemes import LabelScheme
 from radiomics_vert.errors import CohortError, Problem, raise_all
 
 # Whole vertebral bodies of similar marrow [our own choice]: not the sacrum, not C1 and C2.
@@ -67,34 +66,6 @@ class ReferenceRule:
 
 TISSUES = ("muscle", "disc", "csf")
 """Tissues that can stand in for vertebrae where the same mask outlines them."""
-_MUSCLES = ("autochthon", "iliopsoas", "muscle")
-
-
-def tissue_labels(scheme: LabelScheme, tissue: str) -> tuple[int, ...]:
-    """Return the label values of a tissue in the masks of a scheme; empty where it does not know it.
-
-    Parameters
-    ----------
-    scheme : LabelScheme
-        Of the mask.
-    tissue : {"muscle", "disc", "csf"}
-        `muscle`: the muscles along the spine and the psoas. `csf`: the label of that name, or the spinal
-        canal where the cord has a label of its own, so that the canal is what surrounds it.
-
-    Examples
-    --------
-    >>> from radiomics_vert.cohort import load_scheme
-    >>> tissue_labels(load_scheme("totalspineseg"), "csf")
-    (2,)
-    """
-    named = scheme.structures
-    if tissue == "muscle":
-        groups = [labels for name, labels in named.items() if name.startswith(_MUSCLES)]
-    elif tissue == "disc":
-        groups = [*scheme.discs.values(), named.get("disc", ())]
-    else:
-        groups = [named.get("csf", named.get("canal", ()) if "cord" in named else ())]
-    return tuple(sorted(label for labels in groups for label in labels))
 
 
 def spine_position(level: Level) -> float:

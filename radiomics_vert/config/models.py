@@ -41,6 +41,11 @@ class CohortSettings(Strict):
         description="File with a secret of 22 characters or more, relative to the study folder: subject ids "
         "become pseudonyms in all tables, pages and reports. Keep it out of what you publish.",
     )
+    reference: str = Field(
+        "unlabelled",
+        description="Which vertebrae are a scan's reference for MR signal, where the parameters ask for one: "
+        "`unlabelled` (no clinical row names them), or a clinical column and its value, such as `genant=0`.",
+    )
     rater: str | None = Field(None, description="Whose masks enter the analysis where several raters drew.")
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby, pairwise
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,9 +18,10 @@ from radiomics_vert import parallel
 from radiomics_vert.cohort import Case, Cohort, Level, Scan, duplicate_images, reference_cases
 from radiomics_vert.errors import Problem, RadiomicsVertError
 from radiomics_vert.extraction.engine import Volumes
+from radiomics_vert.extraction.engines import engine_version
 from radiomics_vert.extraction.extracting import params_by_sequence, read_volumes, steps_for
 from radiomics_vert.extraction.params import ExtractionParams
-from radiomics_vert.extraction.preparing import PreparedScan, compute_case, prepare
+from radiomics_vert.extraction.preparing import PreparedScan, compute_case, prepare, reference_digest
 from radiomics_vert.feature_table import IDENTITY
 from radiomics_vert.imaging import Geometry
 from radiomics_vert.imaging.orientation import obliquity, patient_axes, plane_across
@@ -43,6 +45,8 @@ MEASURES = (
     *("duplicate_of", "problem", "problem_found", "problem_remedy"),
 )
 COLUMNS = ("scan_id", *IDENTITY, *MEASURES)
+MEASURING = 1
+"""Version of the measures: raised with every change of what they mean, so that caches are not read."""
 
 Row = dict[str, object]
 
@@ -83,7 +87,8 @@ def measure_quality(
     DataFrame
         One row per case in the order of the cohort: :data:`COLUMNS`. `volume_ml` is counted on the
         image's own voxels; `voxels_resampled`, `grey_levels` and `clipped_share` are those of the
-        original image under the parameters; `hardware_share` and `gas_ml` are for CT only. `volume_ratio`
+        original image under the parameters, grey levels counted before any bias correction.
+        `hardware_share` and `gas_ml` are for CT only. `volume_ratio`
         is the volume over the mean of the neighbours', `gap_mm` the distance to the centre of the next
         vertebra below, `gap_ratio` that over the median of the gaps around it. `problem` is the code of
         what would keep the case from being extracted.
@@ -263,9 +268,44 @@ def _prepared_facts(
 
 
 def _plainest(params: ExtractionParams) -> ExtractionParams:
-    """Return the parameters reduced to one cheap number of the original image."""
-    own = params.image_types.get("Original", {})
-    return replace(params, image_types={"Original": own}, feature_classes={"firstorder": ("Minimum",)})
+    """Return the parameters reduced to one cheap number of the original image.
+
+    N4 would take most of the time of a check, and moves the number of grey levels by far less than its
+    limits (16 and 256) are apart.
+    """
+    return replace(
+        params,
+        image_types={"Original": dict(params.image_types.get("Original", {}))},
+        feature_classes={"firstorder": ("Minimum",)},
+        preprocessing=replace(params.preprocessing, bias_correction="none"),
+        engine="pyradiomics",  # nothing to compile before the first answer
+    )
+
+
+def measured_content(work: ScanWork, params: Mapping[str, ExtractionParams] | None) -> dict[str, Any]:
+    """Return all that the measures of a scan depend on, as plain values: the key of a cache.
+
+    Parameters
+    ----------
+    work : ScanWork
+        The vertebrae.
+    params : mapping of str to ExtractionParams or None
+        Per sequence.
+    """
+    own = None if params is None else params.get(work.scan.sequence)
+    return {
+        "version": MEASURING,
+        "engine": {} if own is None else dict(engine_version("pyradiomics")),
+        "image": work.scan.image_digest,
+        "wanted": [case.case_id for case in work.wanted],
+        "around": [[*case.identity().values(), case.mask_digest] for case in work.around],
+        "parameters": "none" if params is None else [] if own is None else _steps_content(own),
+        "reference": "" if own is None else reference_digest(work.scan, own.preprocessing, work.references),
+    }
+
+
+def _steps_content(params: ExtractionParams) -> list[dict[str, Any]]:
+    return [dict(step.content()) for step in _plainest(params).steps()]
 
 
 def _told(problem: Problem | None) -> Row:

@@ -9,8 +9,9 @@ from pathlib import Path
 from radiomics_vert.errors import ImageError, Problem
 
 GZIP_MAGIC = b"\x1f\x8b"
-# A stream of zeros grows a thousandfold: 64 KiB at a time keep a piece below 64 MiB.
 _CHUNK = 1 << 16
+# Of decompressed bytes: a stream of zeros grows a thousandfold.
+_PIECE = 1 << 20
 
 
 def damaged(expected: str, found: str, path: Path) -> ImageError:
@@ -54,12 +55,17 @@ def inflated(file: Path, offset: int, path: Path) -> Iterator[bytes]:
     inflate, total = zlib.decompressobj(zlib.MAX_WBITS | 32), 0
     try:
         for chunk in chunks(file, offset):
-            piece = inflate.decompress(chunk)
-            while inflate.eof and inflate.unused_data.startswith(GZIP_MAGIC):
-                rest, inflate = inflate.unused_data, zlib.decompressobj(zlib.MAX_WBITS | 32)
-                piece += inflate.decompress(rest)
-            total += len(piece)
-            yield piece
+            rest = chunk
+            while rest:
+                # Who wants the header of a mask must not pay for all its zeros.
+                piece = inflate.decompress(rest, _PIECE)
+                rest = inflate.unconsumed_tail
+                if inflate.eof:
+                    after = inflate.unused_data
+                    rest = after if after.startswith(GZIP_MAGIC) else b""
+                    inflate = zlib.decompressobj(zlib.MAX_WBITS | 32) if rest else inflate
+                total += len(piece)
+                yield piece
     except zlib.error as error:
         reason = f"damaged data after {total} decompressed bytes ({error})"
         raise damaged("an intact compressed stream", reason, path) from error

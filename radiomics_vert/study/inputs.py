@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from radiomics_vert.checks import Finding, check_cohort, check_dataset, check_plan, finding_of
-from radiomics_vert.cohort import Cohort, read_cohort
+from radiomics_vert.cohort import Case, Cohort, ReferenceRule, read_cohort, reference_cases
 from radiomics_vert.config import StudySettings
 from radiomics_vert.dataset import DERIVED_COVARIATES, Dataset, preview
 from radiomics_vert.errors import CohortError, DatasetError, Problem, RadiomicsVertError
@@ -33,6 +33,8 @@ class Inputs:
         The part that is measured: the vertebrae of the clinical table, or all.
     parameters : dict of str to ExtractionParams
         Per sequence.
+    references : dict of str to tuple of Case
+        Reference vertebrae by scan id, as the study chooses them.
     expected : Dataset or None
         Who will enter the analysis, before features; None when nobody can.
     outcome_problems : tuple of Problem
@@ -42,6 +44,7 @@ class Inputs:
     cohort: Cohort
     measured: Cohort
     parameters: dict[str, ExtractionParams]
+    references: dict[str, tuple[Case, ...]]
     expected: Dataset | None
     outcome_problems: tuple[Problem, ...]
 
@@ -155,16 +158,18 @@ def read_inputs(study: Study, n_jobs: int, watch: Watch) -> Inputs:
         except RadiomicsVertError as error:
             problems += error.problems
     cohort: Cohort | None = None
+    references: dict[str, tuple[Case, ...]] = {}
     try:
         cohort = _cohort(study, n_jobs, watch)
         problems += _missing_columns(cohort, study)
+        references = reference_cases(cohort, ReferenceRule.parse(study.settings.cohort.reference))
     except RadiomicsVertError as error:
         problems += error.problems
     if problems or cohort is None:
         raise RadiomicsVertError(*problems)
     measured = cohort if study.settings.extraction.vertebrae == "all" else cohort.labelled()
     expected, unusable = _expected(study, measured)
-    return Inputs(cohort, measured, parameters, expected, unusable)
+    return Inputs(cohort, measured, parameters, references, expected, unusable)
 
 
 def remeasured(cohort: Cohort, size: int, seed: int, rater: str | None) -> Cohort:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -28,8 +27,15 @@ from radiomics_vert.extraction.quality import (
 )
 from radiomics_vert.imaging import Image, LabelMap
 from radiomics_vert.imaging.mosaic import display_window, mosaic
-from radiomics_vert.reporting.quality import Picture, QualityPages, draw_picture, write_quality_pages
+from radiomics_vert.reporting.quality import (
+    IMAGES,
+    Picture,
+    QualityPages,
+    draw_picture,
+    write_quality_pages,
+)
 from radiomics_vert.results import Result
+from radiomics_vert.study.quality_cache import Pictures, QualityCache
 
 PAGES = "qc"
 # What the extraction reports again, case by case, when it has met these problems itself.
@@ -94,6 +100,8 @@ def control_quality(
     title: str,
     folder: Path | None = None,
     synthetic: bool = False,
+    references: Mapping[str, tuple[Case, ...]] | None = None,
+    cache: Path | None = None,
     n_jobs: int = 1,
     progress: parallel.Progress | None = None,
 ) -> Quality:
@@ -114,17 +122,21 @@ def control_quality(
         is written.
     synthetic : bool, default False
         The data were generated; every page says so.
+    references : mapping of str to tuple of Case, optional
+        Reference vertebrae by scan id; by default :func:`radiomics_vert.cohort.reference_cases` of `cohort`.
+    cache : Path, optional
+        Folder of measures by content: a scan that was measured and drawn before is neither again.
     n_jobs : int, default 1
         Workers; table and pages do not depend on it.
     progress : callable, optional
         Called with (done, total) after each scan.
     """
     place = None if folder is None else folder / PAGES
-    if place is not None and place.is_dir():
-        shutil.rmtree(place)
     chosen = None if params is None else params_by_sequence(measured, params)
-    examine = partial(_examine, params=chosen, folder=place)
-    examined = parallel.run(examine, _works(cohort, measured), n_jobs=n_jobs, progress=progress)
+    known_before = None if cache is None else QualityCache.at(cache)
+    examine = partial(_examine, params=chosen, folder=place, cache=known_before)
+    works = _works(cohort, measured, reference_cases(cohort) if references is None else references)
+    examined = parallel.run(examine, works, n_jobs=n_jobs, progress=progress)
     table = with_outliers(quality_table(measured, [row for part in examined for row in part.rows]))
     found = tuple(check_quality(table))
     of_images = [f for f in check_cohort(measured, params and list(params)) if f.code not in NOT_OF_IMAGES]
@@ -134,12 +146,13 @@ def control_quality(
         return Quality(table, found, judged)
     pictures = {name: picture for part in examined for name, picture in part.pictures.items()}
     refused = pd.DataFrame([_refused(refusal) for refusal in measured.refused])
+    _remove_pictures(place, {picture.file for picture in pictures.values()})
     pages = QualityPages(title, table, judged, known, refused, pictures, synthetic)
     return Quality(table, found, judged, write_quality_pages(pages, place))
 
 
-def _works(cohort: Cohort, measured: Cohort) -> list[ScanWork]:
-    around, references = cases_by_scan(cohort), reference_cases(cohort)
+def _works(cohort: Cohort, measured: Cohort, references: Mapping[str, tuple[Case, ...]]) -> list[ScanWork]:
+    around = cases_by_scan(cohort)
     return [
         ScanWork(cases, around[scan_id], references.get(scan_id, ()))
         for scan_id, cases in cases_by_scan(measured).items()
@@ -147,15 +160,30 @@ def _works(cohort: Cohort, measured: Cohort) -> list[ScanWork]:
 
 
 def _examine(
-    work: ScanWork, *, params: Mapping[str, ExtractionParams] | None, folder: Path | None
+    work: ScanWork,
+    *,
+    params: Mapping[str, ExtractionParams] | None,
+    folder: Path | None,
+    cache: QualityCache | None,
 ) -> _Examined:
-    """Measure and draw the vertebrae of one scan; runs in a worker."""
+    """Measure and draw the vertebrae of one scan, where that was not done before; runs in a worker."""
+    rows = cache.rows(work, params) if cache else None
+    pictures: Pictures | None = {} if folder is None else cache.pictures(work, folder) if cache else None
+    if rows is not None and pictures is not None:
+        return _Examined(rows, pictures)
     try:
         volumes = read_volumes(work.scan)
     except RadiomicsVertError as error:
         return _Examined(tuple(unreadable(work.wanted, error.problems[0])))
-    rows = scan_quality(volumes, work, params)
-    return _Examined(tuple(rows), {} if folder is None else _drawn(volumes, work.wanted, folder))
+    if rows is None:
+        rows = tuple(scan_quality(volumes, work, params))
+        if cache:
+            cache.keep_rows(work, params, rows)
+    if pictures is None and folder is not None:
+        pictures = _drawn(volumes, work.wanted, folder)
+        if cache:
+            cache.keep_pictures(work, folder, pictures)
+    return _Examined(rows, pictures or {})
 
 
 def _drawn(volumes: Volumes, cases: tuple[Case, ...], folder: Path) -> dict[str, Picture]:
@@ -167,6 +195,13 @@ def _drawn(volumes: Volumes, cases: tuple[Case, ...], folder: Path) -> dict[str,
         )
         for case in cases
     }
+
+
+def _remove_pictures(folder: Path, kept: set[str]) -> None:
+    """Remove the pictures of vertebrae that are no longer shown."""
+    for path in sorted((folder / IMAGES).glob("*")):
+        if f"{IMAGES}/{path.name}" not in kept:
+            path.unlink()
 
 
 def _refused(refusal: Refusal) -> dict[str, object]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from radiomics_vert.checks import Finding, check_cohort, check_features, check_validation, findings_result
-from radiomics_vert.cohort import Cohort, read_clinical, reference_cases
+from radiomics_vert.cohort import Cohort, read_clinical
 from radiomics_vert.dataset import Dataset, merge
 from radiomics_vert.extraction import FeatureTable, extract, perturbed_features
 from radiomics_vert.provenance import git_state, run_facts
@@ -111,7 +111,7 @@ class Run:
         table = extract(
             measured,
             parameters,
-            references=reference_cases(inputs.cohort),
+            references=inputs.references,
             n_jobs=self.n_jobs,
             cache=cache,
             progress=self.watch("extracting features"),
@@ -238,6 +238,8 @@ class Run:
             title=self.study.settings.title,
             folder=self.study.output if pages else None,
             synthetic=self.study.settings.synthetic,
+            references=inputs.references,
+            cache=self.study.folder / self.study.settings.execution.cache / "quality",
             n_jobs=self.n_jobs,
             progress=self.watch("looking at every vertebra"),
         )
@@ -251,7 +253,7 @@ class Run:
         table = perturbed_features(
             remeasured(inputs.measured, settings.sample, settings.seed, self.study.settings.cohort.rater),
             inputs.parameters,
-            references=reference_cases(inputs.cohort),
+            references=inputs.references,
             perturbations=("original", *settings.perturbations),
             n_jobs=self.n_jobs,
             seed=settings.seed,

@@ -16,7 +16,6 @@ from radiomics_vert.cohort import (
     load_scheme,
     reference_cases,
     spine_position,
-    tissue_labels,
 )
 from radiomics_vert.errors import CohortError
 
@@ -73,10 +72,3 @@ def test_other_rules_are_refused(text: str) -> None:
 def test_an_unknown_column_is_refused() -> None:
     with pytest.raises(CohortError, match="RV103"):
         reference_cases(_cohort(), ReferenceRule.parse("grade=0"))
-
-
-def test_tissues_of_the_schemes() -> None:
-    assert tissue_labels(load_scheme("totalsegmentator"), "muscle") == (86, 87, 88, 89)
-    assert tissue_labels(load_scheme("totalspineseg"), "csf") == (2,)
-    assert tissue_labels(load_scheme("spider"), "csf") == ()  # its canal holds the cord
-    assert 205 in tissue_labels(load_scheme("spider"), "disc")
