@@ -17,9 +17,17 @@ from radiomics import imageoperations
 
 from radiomics_vert.errors import ExtractionError, Problem
 from radiomics_vert.extraction import native
-from radiomics_vert.extraction.features import discretise, quiet, shape_features, texture_features
+from radiomics_vert.extraction.features import (
+    Classes,
+    discretise,
+    quiet,
+    shape_features,
+    texture_features,
+)
 from radiomics_vert.extraction.filters import filtered_images
 from radiomics_vert.extraction.grid import Grid, Span, make_grid, tight_box
+from radiomics_vert.extraction.ibsi import convention, preparing, restated
+from radiomics_vert.extraction.ibsi_slices import Block, slice_means
 from radiomics_vert.extraction.params import Step
 from radiomics_vert.extraction.settings import PREPARATION, resamples
 
@@ -135,7 +143,7 @@ def compute_steps(
     """
     prepared: dict[str, Region | Problem] = {}
     for step in steps:
-        key = repr([(name, step.settings.get(name)) for name in PREPARATION])
+        key = repr([[(name, step.settings.get(name)) for name in PREPARATION], preparing(step.settings)])
         with _one_thread(), quiet():
             if key not in prepared:
                 prepared[key] = _prepare_or_problem(volumes, label, box, step.settings, where)
@@ -237,6 +245,7 @@ def _compute(region: Region, step: Step, where: str) -> Outcome:
         return Outcome(problem=error.problems[0])
     except Exception as error:  # one failing region must not end the study
         return Outcome(problem=_failed(step, error, where))
+    values = restated(values, step.settings, int(region.shape_mask(step.settings).sum()))
     finite = {name: value if isfinite(value) else float("nan") for name, value in values.items()}
     return Outcome(finite, diagnostics)
 
@@ -252,13 +261,32 @@ def _image_values(
         if name == "original":
             diagnostics["grey_levels"] = len(levels.present)
         spacing = region.grid.spacing[::-1]
+        if _by_slice(step):
+
+            def compiled(block: Block, classes: Classes) -> dict[str, float]:
+                return native.texture_features(name, levels.part(block), spacing, classes, step.settings)
+
+            axis = step.settings["force2Ddimension"]
+            return slice_means(region.kept, axis, step.feature_classes, compiled)
         return native.texture_features(name, levels, spacing, step.feature_classes, step.settings)
     binned = discretise(voxels, region.kept, step.settings)
     if name == "original":
         diagnostics["grey_levels"] = len(binned.present)
     mask = region.mask_image()
     mask.CopyInformation(image)
+    if _by_slice(step):
+
+        def reference(block: Block, classes: Classes) -> dict[str, float]:
+            own, inside = image[block[::-1]], mask[block[::-1]]
+            return texture_features(name, own, inside, binned.part(block), classes, step.settings)
+
+        axis = step.settings["force2Ddimension"]
+        return slice_means(region.kept, axis, step.feature_classes, reference)
     return texture_features(name, image, mask, binned, step.feature_classes, step.settings)
+
+
+def _by_slice(step: Step) -> bool:
+    return bool(convention(step.settings, "slices") == "averaged")
 
 
 def _require_contrast(inside: np.ndarray, where: str) -> None:

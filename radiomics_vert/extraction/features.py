@@ -21,6 +21,7 @@ import SimpleITK as sitk
 from radiomics import getFeatureClasses, imageoperations
 from radiomics.shape import RadiomicsShape
 
+from radiomics_vert.extraction.ibsi import convention, grey_levels
 from radiomics_vert.extraction.mesh import diameters, surface_and_volume
 
 Classes = Mapping[str, tuple[str, ...]]
@@ -41,6 +42,11 @@ class Binned:
     levels: np.ndarray
     present: np.ndarray
 
+    def part(self, block: tuple[slice, ...]) -> Binned:
+        """Return a block of the region, with the grey levels of the whole."""
+        levels = self.levels[block]
+        return Binned(levels, np.unique(levels[levels > 0]))
+
 
 def discretise(image: np.ndarray, mask: np.ndarray, settings: Mapping[str, Any]) -> Binned:
     """Assign numbers to the grey levels inside the region as pyradiomics does.
@@ -55,9 +61,13 @@ def discretise(image: np.ndarray, mask: np.ndarray, settings: Mapping[str, Any])
         `binWidth` or `binCount`.
     """
     inside = image[mask]
+    levels = np.zeros(image.shape, dtype="int")
+    if convention(settings, "bin_origin") is not None:
+        numbers = grey_levels(inside, settings)
+        levels[mask] = numbers
+        return Binned(levels, np.flatnonzero(np.bincount(numbers)))
     # The edges depend on the extremes only; pyradiomics looks for them with Python's min and max.
     edges = imageoperations.getBinEdges(np.array([inside.min(), inside.max()]), **settings)
-    levels = np.zeros(image.shape, dtype="int")
     numbers = np.digitize(inside, edges)
     levels[mask] = numbers
     return Binned(levels, np.flatnonzero(np.bincount(numbers)))

@@ -14,11 +14,15 @@ from typing import Any, Protocol
 import numpy as np
 import SimpleITK as sitk
 
+from radiomics_vert.extraction.ibsi import preparing
 from radiomics_vert.extraction.settings import resamples
 
 # ITK computes B-spline coefficients with a recursive filter whose memory decays as 0.268 per voxel:
 # after 30 voxels 7e-18 is left. 2 more voxels are the support of the cubic spline itself.
 SPLINE_MARGIN = 32
+
+TOLERANCE = 1e-6
+"""Share of a voxel that rounding errors of a spacing may amount to."""
 
 Span = tuple[np.ndarray, np.ndarray]
 """First and last voxel + 1 along x, y, z."""
@@ -111,6 +115,8 @@ class NativeGrid:
 class ResampledGrid:
     """The grid on which pyradiomics resamples: aligned to the corner of the whole mask.
 
+    The last three parameters take IBSI's conventions in place of pyradiomics' own.
+
     Parameters
     ----------
     volume, labels : SimpleITK.Image
@@ -125,6 +131,12 @@ class ResampledGrid:
         Voxels around the region that pyradiomics would resample (its `padDistance`).
     interpolator : str or int
         A SimpleITK interpolator.
+    centred : bool
+        The centres of both grids coincide, not their corners.
+    rounded : bool
+        Resampled intensities are rounded to whole numbers.
+    partial_volume : bool
+        The mask is interpolated linearly, and at least half of a voxel lies inside.
     """
 
     volume: sitk.Image
@@ -134,6 +146,9 @@ class ResampledGrid:
     spacing: np.ndarray
     pad: int
     interpolator: str | int
+    centred: bool = False
+    rounded: bool = False
+    partial_volume: bool = False
 
     @property
     def ratio(self) -> np.ndarray:
@@ -143,12 +158,25 @@ class ResampledGrid:
     @property
     def size(self) -> np.ndarray:
         """Voxels along x, y, z of the whole resampled image."""
-        return np.asarray(np.ceil(np.array(self.labels.GetSize()) * self.ratio).astype(int))
+        extent = np.array(self.labels.GetSize()) * self.ratio
+        # Rounding errors must not add a voxel, which would move a centred grid by half of one.
+        return np.asarray(np.ceil(extent - TOLERANCE if self.centred else extent).astype(int))
+
+    @property
+    def _first(self) -> np.ndarray:
+        """Where the first new voxel lies among the old ones, as an index along x, y, z."""
+        old = np.array(self.labels.GetSpacing())
+        if self.centred:
+            return np.asarray(0.5 * (np.array(self.labels.GetSize()) - 1 - (self.size - 1) / self.ratio))
+        # Corners, not centres, of the first old and the first new voxel coincide.
+        return np.asarray(0.5 * (self.spacing - old) / old)
 
     @property
     def frame(self) -> Span:
         """The part that pyradiomics resamples: the region, rounded outwards, and `pad` voxels."""
         lower, upper = np.array(self.box[0::2]), np.array(self.box[1::2])
+        if self.centred:
+            lower, upper = lower - 0.5 - self._first, upper + 0.5 - self._first
         start = np.floor((lower - 0.5) * self.ratio - self.pad)
         last = np.ceil((upper - 0.5) * self.ratio + self.pad)
         return np.maximum(start, 0).astype(int), np.minimum(last + 1, self.size).astype(int)
@@ -158,14 +186,24 @@ class ResampledGrid:
         lower, upper = self.frame
         if (start >= lower).all() and (stop <= upper).all():
             return crop(self._loaded, start - lower, stop - lower)
-        return self._resample(self._source(start, stop), start, stop, _interpolator(self.interpolator))
+        return self._intensities(self._source(start, stop), start, stop)
 
     @cached_property
     def _loaded(self) -> sitk.Image:
         """The frame, resampled as pyradiomics does."""
         lower, upper = self.frame
         source = self.volume if self._meets_voxels() else self._source(lower, upper)
-        return self._resample(source, lower, upper, _interpolator(self.interpolator))
+        return self._intensities(source, lower, upper)
+
+    def _intensities(self, source: sitk.Image, start: np.ndarray, stop: np.ndarray) -> sitk.Image:
+        interpolator = _interpolator(self.interpolator)
+        if not self.rounded:
+            return self._resample(source, start, stop, interpolator)
+        # As floating-point numbers: ITK would cut the fraction off, not round, for a whole-number image.
+        found = self._resample(sitk.Cast(source, sitk.sitkFloat64), start, stop, interpolator)
+        whole: sitk.Image = sitk.GetImageFromArray(np.rint(sitk.GetArrayFromImage(found)))
+        whole.CopyInformation(found)
+        return whole
 
     def _source(self, start: np.ndarray, stop: np.ndarray) -> sitk.Image:
         """Return the part of the original image that decides the voxels from `start` to `stop`."""
@@ -190,12 +228,25 @@ class ResampledGrid:
     def mask(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the region as booleans, shape (z, y, x), and the grid index (x, y, z) of its first voxel."""
         start, stop = self.frame
+        if self.partial_volume:
+            share = self._resample(self._membership(), start, stop, sitk.sitkLinear)
+            found = sitk.GetArrayFromImage(share) >= 0.5 - TOLERANCE
+            tight = tight_box(found)
+            return found[tight], start + [axis.start for axis in tight[::-1]]
         # The whole label map is the source, not a crop: on a tie between two voxels the rounding of
         # the coordinates decides, and it must be the rounding that pyradiomics has.
         labels = self._resample(self.labels, start, stop, sitk.sitkNearestNeighbor)
         found = sitk.GetArrayFromImage(labels) == self.label
         tight = tight_box(found)
         return found[tight], start + [axis.start for axis in tight[::-1]]
+
+    def _membership(self) -> sitk.Image:
+        """Return 1 inside the region and 0 outside, with a margin of one voxel."""
+        size = np.array(self.labels.GetSize())
+        lower = np.maximum(np.array(self.box[0::2]) - 1, 0)
+        upper = np.minimum(np.array(self.box[1::2]) + 1, size)
+        inside: sitk.Image = sitk.Cast(crop(self.labels, lower, upper) == self.label, sitk.sitkFloat64)
+        return inside
 
     def sample(self, voxels: sitk.Image, start: np.ndarray, stop: np.ndarray) -> np.ndarray:
         """Return where a mask of the original grid, or of a part of it, is not 0 (nearest neighbour)."""
@@ -205,9 +256,7 @@ class ResampledGrid:
     def _resample(
         self, source: sitk.Image, start: np.ndarray, stop: np.ndarray, interpolator: int
     ) -> sitk.Image:
-        old = np.array(self.labels.GetSpacing())
-        # Corners, not centres, of the first old and the first new voxel coincide.
-        first = 0.5 * (self.spacing - old) / old + start / self.ratio
+        first = self._first + start / self.ratio
         resampler = sitk.ResampleImageFilter()
         resampler.SetOutputSpacing(self.spacing.tolist())
         resampler.SetOutputDirection(self.labels.GetDirection())
@@ -245,7 +294,19 @@ def make_grid(
     pad = int(settings["padDistance"])
     if np.allclose(np.array(volume.GetSpacing()), spacing):
         return NativeGrid(volume, labels, label, box, pad)
-    return ResampledGrid(volume, labels, label, box, spacing, pad, settings["interpolator"])
+    own = preparing(settings)
+    return ResampledGrid(
+        volume,
+        labels,
+        label,
+        box,
+        spacing,
+        pad,
+        settings["interpolator"],
+        centred=own["grid"] == "centre",
+        rounded=own["rounding"] == "nearest",
+        partial_volume=own["mask"] == "partial_volume",
+    )
 
 
 def tight_box(mask: np.ndarray) -> tuple[slice, ...]:

@@ -13,6 +13,7 @@ import yaml
 
 from radiomics_vert.errors import Problem, SettingsError, raise_all
 from radiomics_vert.extraction.engines import choose_engine
+from radiomics_vert.extraction.ibsi import Conventions
 from radiomics_vert.extraction.params_check import check
 from radiomics_vert.extraction.preprocessing import Preprocessing
 from radiomics_vert.extraction.settings import (
@@ -88,6 +89,8 @@ class ExtractionParams:
         What happens to the image before.
     engine : str
         `auto`, `native` or `pyradiomics`; no part of the digest.
+    conventions : Conventions
+        Where IBSI's definitions take the place of pyradiomics' own.
     digest : str
         The sha256 of the canonical form; the name is no part of it.
     """
@@ -98,6 +101,7 @@ class ExtractionParams:
     settings: Mapping[str, Any]
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
     engine: str = "auto"
+    conventions: Conventions = field(default_factory=Conventions)
     digest: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -110,7 +114,8 @@ class ExtractionParams:
     def __reduce__(self) -> tuple[type[ExtractionParams], tuple[Any, ...]]:
         types = {key: dict(value) for key, value in self.image_types.items()}
         classes, settings = dict(self.feature_classes), dict(self.settings)
-        return type(self), (self.name, types, classes, settings, self.preprocessing, self.engine)
+        own = (self.preprocessing, self.engine, self.conventions)
+        return type(self), (self.name, types, classes, settings, *own)
 
     @classmethod
     def from_mapping(cls, content: Mapping[str, Any], name: str = "parameters") -> ExtractionParams:
@@ -131,6 +136,7 @@ class ExtractionParams:
             {key: tuple(features or ()) for key, features in classes.items()},
             {**SHARED, **given},
             Preprocessing.from_mapping(content.get("preprocessing") or {}),
+            conventions=Conventions.from_section(content.get("conventions")),
         )
 
     def steps(self) -> tuple[Step, ...]:
@@ -163,6 +169,8 @@ class ExtractionParams:
     ) -> Step:
         before = self.preprocessing.content(reads_image(settings, image_type))
         read = narrowed(settings, image_type)
+        if own := self.conventions.narrowed(read, image_type):
+            read["conventions"] = own
         engine = choose_engine(self.engine, name, classes, read)
         return Step(name, image_type, read, classes, before, engine)
 
@@ -174,7 +182,7 @@ def _variants(image_type: str, settings: dict[str, Any]) -> list[tuple[str, dict
 
 
 def read_params(path: str | Path) -> ExtractionParams:
-    """Read a pyradiomics parameter file (YAML), which may have a section `preprocessing` of its own.
+    """Read a pyradiomics parameter file (YAML), with sections of our own: `preprocessing`, `conventions`.
 
     Parameters
     ----------

@@ -14,6 +14,7 @@ import pykwalify.errors
 from radiomics import getFeatureClasses, getParameterValidationFiles
 
 from radiomics_vert.errors import Problem
+from radiomics_vert.extraction.ibsi import convention_faults
 from radiomics_vert.extraction.preprocessing import faults
 from radiomics_vert.extraction.settings import (
     FEATURE_CLASSES,
@@ -26,6 +27,7 @@ from radiomics_vert.extraction.settings import (
 )
 
 SECTIONS = ("imageType", "featureClass", "setting", "preprocessing")
+KEYS = (*SECTIONS, "conventions")
 
 
 def check(content: Mapping[str, Any], where: str) -> list[Problem]:
@@ -43,7 +45,7 @@ def check(content: Mapping[str, Any], where: str) -> list[Problem]:
     list of Problem
         RV303 each; empty when the content is good.
     """
-    problems = [*_keys(content, SECTIONS, where), *_types(content, where)]
+    problems = [*_keys(content, KEYS, where), *_types(content, where)]
     if problems:
         return problems
     problems = [
@@ -53,6 +55,7 @@ def check(content: Mapping[str, Any], where: str) -> list[Problem]:
         *_own_settings(content, where),
         *_features(content, where),
         *faults(content.get("preprocessing") or {}, content.get("setting") or {}, where),
+        *convention_faults(content, where),
     ]
     return problems or [*_schema(content, where), *_consistency(content, where)]
 
@@ -133,8 +136,10 @@ def _schema(content: Mapping[str, Any], where: str) -> Iterator[Problem]:
 
 
 def _plain(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out what pyradiomics' schema has no word for: empty sections and our own one."""
-    return {key: value for key, value in content.items() if value and key != "preprocessing"}
+    """Leave out what pyradiomics' schema has no word for: empty sections and our own ones."""
+    return {
+        key: value for key, value in content.items() if value and key not in ("preprocessing", "conventions")
+    }
 
 
 @contextmanager

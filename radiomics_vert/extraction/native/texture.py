@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from radiomics import getFeatureClasses, imageoperations
 
+from radiomics_vert.extraction.ibsi import convention, grey_levels
 from radiomics_vert.extraction.native import counting
 from radiomics_vert.extraction.native.directions import directions, lengths
 from radiomics_vert.extraction.native.firstorder import first_order
@@ -67,6 +68,20 @@ class Levels:
     present: np.ndarray
     voxels: np.ndarray
 
+    def part(self, block: tuple[slice, ...]) -> Levels:
+        """Return a block of the region, with the grey levels of the whole."""
+        intensities = np.zeros(self.levels.shape)
+        intensities[self.levels > 0] = self.inside
+        levels = np.ascontiguousarray(self.levels[block])
+        inside = intensities[block][levels > 0]
+        return _counted(inside, levels)
+
+
+def _counted(inside: np.ndarray, levels: np.ndarray) -> Levels:
+    voxels = np.bincount(levels[levels > 0])
+    present = np.flatnonzero(voxels)
+    return Levels(inside, levels, present, voxels[present])
+
 
 def discretise(image: np.ndarray, mask: np.ndarray, settings: Mapping[str, Any]) -> Levels:
     """Assign numbers to the grey levels inside the region as pyradiomics does.
@@ -86,14 +101,24 @@ def discretise(image: np.ndarray, mask: np.ndarray, settings: Mapping[str, Any])
         More than 65 534 grey levels: pyradiomics' matrices would not fit into memory, either.
     """
     found = image[mask]
+    if convention(settings, "bin_origin") is not None:
+        numbers = grey_levels(found, settings)
+        _require_few(int(numbers.max()))
+        levels = np.zeros(image.shape, np.uint16)
+        levels[mask] = numbers
+        return _counted(found.astype(float), levels)
     extremes = np.array([found.min(), found.max()])
     edges = np.asarray(imageoperations.getBinEdges(extremes, **settings), dtype=float)
-    if edges.size > np.iinfo(np.uint16).max:
-        raise ValueError(f"{edges.size - 1} grey levels are too many for texture; choose wider bins")
+    _require_few(edges.size - 1)
     inside = found.astype(float)
     levels, voxels = counting.bin_voxels(np.ascontiguousarray(mask), inside, edges)
     present = np.flatnonzero(voxels)
     return Levels(inside, levels, present, voxels[present])
+
+
+def _require_few(levels: int) -> None:
+    if levels >= np.iinfo(np.uint16).max:
+        raise ValueError(f"{levels} grey levels are too many for texture; choose wider bins")
 
 
 @dataclass(frozen=True)
