@@ -118,6 +118,8 @@ CODES: dict[str, str] = {
     "RV411": "Every row has a patient of its own",
     "RV412": "Patient ids differ only in spelling",
     "RV413": "Variable of a subgroup is unknown",
+    "RV414": "Missing values predict the class",
+    "RV415": "One patient may be there under two ids",
     # statistics and models
     "RV501": "Split would separate vertebrae of one patient",
     "RV502": "Too few patients per class for the folds",
@@ -133,6 +135,7 @@ CODES: dict[str, str] = {
     "RV513": "External cohort shares patients with the development data",
     "RV514": "Shapley values cannot be computed",
     "RV515": "Intervals are optimistic with few patients",
+    "RV520": "Site has one class only",
     # settings
     "RV601": "Unknown setting",
     "RV602": "Setting has the wrong value",

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from radiomics_vert.checks import check_dataset, findings_result
+from radiomics_vert.checks import check_confounding, check_dataset, findings_result
 from radiomics_vert.dataset import Dataset
 from radiomics_vert.parallel import Progress
 from radiomics_vert.results import Result
@@ -77,7 +77,8 @@ def examine(
     watch : callable, optional
         Makes a progress callback for each piece of work.
     """
-    results = [audit_confounding(dataset, info)]
+    audit = audit_confounding(dataset, info)
+    results = [audit, renamed(findings_result(check_confounding(audit)), "checks_confounding")]
     features = association.frame("features").dropna(subset=["p_value"])
     chosen = list(features.sort_values("p_value", kind="stable")["feature"].head(adjust_features))
     if chosen and dataset.covariates.shape[1]:

@@ -198,7 +198,7 @@ def load_study(path: str | Path, output: Path | None = None) -> Study:
 MEASURED = ("cohort", "checks_extraction", "quality", "extraction", "reliability")
 ANALYSED = (
     *("study", "flow", "checks_dataset", "table_one", "association", "values"),
-    *("adjusted", "confounding", "sample_size_check", "provenance"),
+    *("adjusted", "confounding", "checks_confounding", "sample_size_check", "provenance"),
 )
 MODELLED = (
     *("validation", "checks_validation", "comparison", "subgroups", "negative_control", "explanation"),

@@ -193,11 +193,10 @@ def table_warnings(records: Path) -> list[tuple[str, str, str]]:
     records : Path
         Folder of the result tables.
     """
-    if not (records / "checks_dataset.json").is_file():
-        return []
-    found = Result.load(records, "checks_dataset").frame()
-    rows = found[found["severity"] == "warning"][["code", "title", "explanation"]]
-    return [(str(code), str(title), str(text)) for code, title, text in rows.itertuples(index=False)]
+    kinds = ("checks_dataset", "checks_confounding")
+    found = [Result.load(records, kind).frame() for kind in kinds if (records / f"{kind}.json").is_file()]
+    rows = [row for table in found for row in table.to_dict("records") if row["severity"] == "warning"]
+    return [(str(row["code"]), str(row["title"]), str(row["explanation"])) for row in rows]
 
 
 def _frame_results(

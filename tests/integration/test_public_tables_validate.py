@@ -46,6 +46,7 @@ def test_strength_that_is_missing_where_fractured_is_flagged_by_analyze(real_dat
     call = [sys.executable, "-m", "radiomics_vert", "analyze", "--features", table, *roles, *others]
     done = subprocess.run([*call, "-o", tmp_path / "out"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+    assert "warning RV414 Missing values predict the class: fe_force_kN is missing in " in done.stderr
     records = tmp_path / "out" / "records"
     missing = pd.read_csv(records / "confounding_missingness.csv").set_index("feature")
     trap = missing.loc["fe_force_kN"]

@@ -29,7 +29,8 @@ def test_every_stage_leaves_its_files(finished):
     output = finished.study.output
     kinds = {result.kind for result in load_results(output / "records")}
     assert kinds == {
-        "study", "cohort", "flow", "checks_extraction", "quality", "checks_dataset", "checks_validation",
+        "study", "cohort", "flow", "checks_extraction", "quality", "checks_dataset", "checks_confounding",
+        "checks_validation",
         "extraction", "table_one", "association", "values", "adjusted", "confounding",
         "sample_size_check", "validation", "comparison", "subgroups", "explanation", "leakage_probe",
         "provenance",
