@@ -11,6 +11,7 @@ from scipy import ndimage
 from radiomics_vert.imaging.preprocessing import slice_axis
 from radiomics_vert.signs.components import foci
 from radiomics_vert.signs.nouns import Absent, Mask
+from radiomics_vert.signs.plates import continued
 
 Floats = npt.NDArray[np.float64]
 
@@ -141,7 +142,7 @@ def _border(
     sigma = [0.0 if axis == across else _SMOOTH_MM / step for axis, step in enumerate(spacing)]
     weight = np.maximum(ndimage.gaussian_filter(inside.astype(np.float64), sigma), 1e-6)
     smooth = ndimage.gaussian_filter(np.where(inside, image, 0.0), sigma) / weight
-    smooth = np.where(inside, smooth, _nearest(smooth, inside, spacing))
+    smooth = continued(smooth, inside, spacing)
     dark = foci(inside & (smooth < level), spacing).mask
     bright = foci(inside & ~dark, spacing).mask
     gradient = np.stack([np.asarray(slope) for slope in np.gradient(smooth, *spacing)], axis=-1)
@@ -168,14 +169,6 @@ def _border(
 
 def _shifted(axis: int, part: slice) -> tuple[slice, ...]:
     return tuple(part if other == axis else slice(None) for other in range(3))
-
-
-def _nearest(values: Floats, inside: Mask, spacing: Sequence[float]) -> Floats:
-    """Return the array with each outer voxel given the value of the nearest inner one."""
-    index = ndimage.distance_transform_edt(
-        ~inside, sampling=spacing, return_distances=False, return_indices=True
-    )
-    return np.asarray(values[tuple(index)])
 
 
 def _profiles(

@@ -57,7 +57,7 @@ def dark_plates(
     """
     tight = ndimage.find_objects(inside.view(np.int8))[0]
     region = np.pad(inside[tight], 2)
-    filled = _continued(np.pad(image[tight].astype(np.float64), 2, mode="edge"), region, spacing)
+    filled = continued(np.pad(image[tight].astype(np.float64), 2, mode="edge"), region, spacing)
     across = slice_axis(spacing)
     finest = max(step for axis, step in enumerate(spacing) if axis != across)
     limit = CONTRAST * float(np.median(image[inside]))
@@ -68,7 +68,18 @@ def dark_plates(
     ]
 
 
-def _continued(image: Floats, inside: Mask, spacing: Sequence[float]) -> Floats:
+def continued(image: Floats, inside: Mask, spacing: Sequence[float]) -> Floats:
+    """Return an image in which each voxel outside a mask has the value of the nearest one inside.
+
+    Parameters
+    ----------
+    image : ndarray, shape (z, y, x)
+        Intensities.
+    inside : ndarray of bool, shape (z, y, x)
+        Not empty.
+    spacing : sequence of float
+        Millimetres along z, y, x.
+    """
     index = ndimage.distance_transform_edt(
         ~inside, sampling=spacing, return_distances=False, return_indices=True
     )
