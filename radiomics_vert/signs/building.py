@@ -17,6 +17,7 @@ from radiomics_vert.signs.surfaces import voxel_faces
 
 MARGIN_MM = 6.0  # around the mask, so that surfaces and erosions have room. [O]
 _LEAST_NEIGHBOUR = 0.4  # of the median voxel count; less is a fragment. [O]
+_REAR = 0.4  # of the posterior elements' depth: spinous process and laminae. [O]
 _LEAST_ARCH = 0.05  # share of a whole vertebra below which what lies behind is no arch. [O]
 
 
@@ -160,7 +161,12 @@ def _towards_arch(vertebra: Vertebra, up: Axes) -> Axes:
     if vertebra.posterior.sum() < _LEAST_ARCH * vertebra.mask.sum():
         return _upright(vertebra.points(vertebra.body), up)
     body = vertebra.points(vertebra.body).mean(axis=0)
-    return start_axes(up, vertebra.points(vertebra.posterior).mean(axis=0) - body)
+    arch = vertebra.points(vertebra.posterior) - body
+    axes = start_axes(up, arch.mean(axis=0))
+    # Where a mask leaves one side out, the centroid lies aside; the rear has no lateral parts.
+    along = arch @ axes[1]
+    rear = along >= along.max() - _REAR * (along.max() - along.min())
+    return start_axes(up, arch[rear].mean(axis=0))
 
 
 def _upright(voxels: Points, up: Axes) -> Axes:

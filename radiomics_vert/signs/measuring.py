@@ -17,6 +17,7 @@ import pandas as pd
 from radiomics_vert.errors import RadiomicsVertError
 from radiomics_vert.signs import (
     bone,
+    canal,
     density,
     edema,
     endplates,
@@ -25,7 +26,9 @@ from radiomics_vert.signs import (
     gas,
     heights,
     patient,
+    pedicles,
     replacement,
+    soft_tissue,
     wall,
 )
 from radiomics_vert.signs.nouns import Absent, SignScan, Value, Vertebra
@@ -47,6 +50,9 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
         "gas": gas.measure,
         "density": density.measure,
         "bone": bone.measure,
+        "pedicles": pedicles.measure,
+        "canal": canal.measure,
+        "soft_tissue": soft_tissue.measure,
         "patient": patient.measure,
     }
 )
