@@ -79,3 +79,45 @@ class TakigawaLogit(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Return the likelier class of each row."""
         return np.asarray(self.classes_[(self.predict_proba(X)[:, 1] >= 0.5).astype(int)])
+
+
+class PublishedProbability(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """A probability that was computed before, such as a published score from measured signs.
+
+    `fit` learns nothing. The positive class of the study must be the one whose probability it is.
+
+    Attributes
+    ----------
+    classes_ : ndarray, shape (2,)
+        The classes of the outcome.
+
+    Examples
+    --------
+    >>> rule = PublishedProbability().fit(np.array([[0.2], [0.9]]), [0, 1])
+    >>> rule.predict_proba(np.array([[0.3]]))[0].tolist()
+    [0.7, 0.3]
+    """
+
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+        """Check that there is one column of probabilities, and note the classes.
+
+        Raises
+        ------
+        ValueError
+            Several columns, or values outside 0 to 1.
+        """
+        values = validate_data(self, X, dtype=np.float64)
+        if values.shape[1] != 1 or values.min() < 0 or values.max() > 1:
+            raise ValueError("one column of probabilities from 0 to 1 is needed")
+        self.classes_ = np.unique(np.asarray(y))
+        return self
+
+    def predict_proba(self, X: ArrayLike) -> FloatArray:
+        """Return the probability of each class, shape (n, 2)."""
+        check_is_fitted(self, "classes_")
+        positive = validate_data(self, X, dtype=np.float64, reset=False)[:, 0]
+        return np.column_stack([1 - positive, positive])
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """Return the likelier class of each row."""
+        return np.asarray(self.classes_[(self.predict_proba(X)[:, 1] >= 0.5).astype(int)])

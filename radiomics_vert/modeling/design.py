@@ -218,11 +218,17 @@ def _require_rule_for_new_sites(models: Sequence[ModelSpec]) -> None:
 
 def _require_complete_signs(plan: Plan) -> None:
     """Refuse a published rule on columns that are not its signs."""
-    if plan.columns != TAKIGAWA_SIGNS or not np.isin(plan.X, (0.0, 1.0)).all():
+    if plan.model.name == "published":
+        expected = "one column of probabilities, 0 to 1 for every vertebra"
+        fits = len(plan.columns) == 1 and bool(((plan.X >= 0) & (plan.X <= 1)).all())
+    else:
+        expected = f"the columns {', '.join(TAKIGAWA_SIGNS)}, in this order, 0 or 1 for every vertebra"
+        fits = plan.columns == TAKIGAWA_SIGNS and bool(np.isin(plan.X, (0.0, 1.0)).all())
+    if not fits:
         raise AnalysisError(
             Problem(
                 "RV503",
-                f"the columns {', '.join(TAKIGAWA_SIGNS)}, in this order, 0 or 1 for every vertebra",
+                expected,
                 f"{len(plan.columns)} columns ({', '.join(plan.columns[:4])}), "
                 f"{int(np.isnan(plan.X).sum())} missing values",
                 f"features to validate with {plan.model.name}",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from radiomics_vert import parallel
-from radiomics_vert.dataset.naming import parse_feature
+from radiomics_vert.dataset.naming import SIGN, parse_feature
 from radiomics_vert.dataset.nouns import Dataset
 from radiomics_vert.errors import AnalysisError, Problem
 from radiomics_vert.modeling.baselines import TAKIGAWA_SIGNS
@@ -110,14 +110,16 @@ def baseline_sets(dataset: Dataset) -> dict[str, Baseline]:
     Returns
     -------
     dict of str to Baseline
-        `takigawa` (published, nothing learned), `best single feature` (chosen in the training rows of
-        each fold) and `volume` (a logistic regression on the first volume feature). An absent one has
-        `model=None` and a reason.
+        `takigawa` (published, nothing learned; from four signs that were read, or from the measured score),
+        `best single sign` and `best single feature` (chosen in the training rows of each fold) and `volume`
+        (a logistic regression on the first volume feature). An absent one has `model=None` and a reason.
     """
     volume = [name for name in map(str, dataset.X.columns) if parse_feature(name).feature in VOLUME_FEATURES]
+    signs = tuple(name for name in map(str, dataset.X.columns) if parse_feature(name).feature_class == SIGN)
     single = ModelSpec("single_feature")
     return {
         "takigawa": _takigawa(dataset),
+        "best single sign": Baseline(signs, single) if signs else Baseline((), None, "no sign was measured"),
         "best single feature": Baseline(tuple(map(str, dataset.X.columns)), single),
         "volume": Baseline((volume[0],), single)
         if volume
@@ -235,6 +237,9 @@ def negative_control(
 
 
 def _takigawa(dataset: Dataset) -> Baseline:
+    scored = [name for name in map(str, dataset.X.columns) if parse_feature(name).feature == "takigawa_p"]
+    if scored:
+        return _measured_score(dataset, scored[0])
     missing = [name for name in TAKIGAWA_SIGNS if name not in dataset.X.columns]
     if missing:
         return Baseline((), None, f"signs not measured: {', '.join(missing)}")
@@ -243,6 +248,13 @@ def _takigawa(dataset: Dataset) -> Baseline:
     if unclear:
         return Baseline((), None, f"{unclear} vertebrae with a sign that is neither 0 nor 1")
     return Baseline(TAKIGAWA_SIGNS, ModelSpec("takigawa"))
+
+
+def _measured_score(dataset: Dataset, name: str) -> Baseline:
+    absent = int(dataset.X[name].isna().sum())
+    if absent:
+        return Baseline((), None, f"{absent} of {len(dataset)} vertebrae without the measured score")
+    return Baseline((name,), ModelSpec("published"))
 
 
 def _unknown_sign(unknown: Sequence[str], n: int) -> Problem:

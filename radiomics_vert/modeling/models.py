@@ -16,7 +16,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from radiomics_vert.errors import Problem, SettingsError
-from radiomics_vert.modeling.baselines import TakigawaLogit
+from radiomics_vert.modeling.baselines import PublishedProbability, TakigawaLogit
 from radiomics_vert.modeling.classifiers import CalibratedSVC, PatientOversampler
 from radiomics_vert.modeling.elastic_net import ElasticNetLogistic
 from radiomics_vert.modeling.harmonisation import SiteHarmoniser, UnseenSite
@@ -167,6 +167,10 @@ def _takigawa(class_weight: ClassWeight) -> TakigawaLogit:
     return TakigawaLogit()
 
 
+def _published(class_weight: ClassWeight) -> PublishedProbability:
+    return PublishedProbability()
+
+
 def _family(
     title: str,
     build: Callable[[ClassWeight], ClassifierMixin],
@@ -203,6 +207,7 @@ FAMILIES: Mapping[str, ModelFamily] = MappingProxyType(
         ),
         "single_feature": _family("Best single feature of the training rows", _single_feature, k=(1,)),
         "takigawa": _family("Takigawa 2017, four signs", _takigawa, fixed=True),
+        "published": _family("Published probability, from measured signs", _published, fixed=True),
     }
 )
 """The models that :class:`ModelSpec` can name."""

@@ -69,7 +69,8 @@ def test_a_set_goes_into_a_validation_as_it_is(signed):
 
 def test_baselines_are_there_or_say_why_not(signed, make_dataset):
     found = baseline_sets(signed)
-    assert {name: rule.model.name for name, rule in found.items()} == {
+    assert found["best single sign"].reason == "no sign was measured"
+    assert {name: rule.model.name for name, rule in found.items() if rule.model} == {
         "takigawa": "takigawa",
         "best single feature": "single_feature",
         "volume": "single_feature",
@@ -92,18 +93,37 @@ def test_validated_baselines(signed):
     auc = result.frame().query("metric == 'auc'").set_index("feature_set")["estimate"]
     assert auc["takigawa"] > 0.7
     assert auc["volume"] < 0.65
-    assert result.spec["absent"] == {}
+    assert result.spec["absent"] == {"best single sign": "no sign was measured"}
 
 
 def test_the_best_single_feature_is_chosen_in_the_training_rows(make_dataset):
     """On noise the best of 200 features would look good if it were chosen before the split."""
     noise = make_dataset(4, patients=120, per_patient=1, features=200, informative=0)
     result = validate_baselines(noise, QUICK)
-    assert result.spec["absent"].keys() == {"takigawa", "volume"}
+    assert result.spec["absent"].keys() == {"takigawa", "best single sign", "volume"}
     assert result.frame().query("metric == 'auc'")["estimate"].item() < 0.63
 
 
+def test_measured_signs_have_their_own_baselines(signed):
+    score = (signed.y * 0.5 + 0.2).astype(float)
+    X = signed.X.assign(T1__sign_takigawa_p=score, T1__sign_gas_ml=signed.X["band"])
+    measured = dataclasses.replace(signed, X=X)
+    found = baseline_sets(measured)
+    assert found["best single sign"].features == ("T1__sign_takigawa_p", "T1__sign_gas_ml")
+    assert (found["takigawa"].features, found["takigawa"].model.name) == (
+        ("T1__sign_takigawa_p",),
+        "published",
+    )
+    result = validate_baselines(measured, QUICK)
+    predictions = result.frame("predictions").query("model == 'published'").set_index("unit")
+    np.testing.assert_allclose(predictions["probability"], score[predictions.index])
+    gap = dataclasses.replace(signed, X=X.assign(T1__sign_takigawa_p=score.where(score > 0.5)))
+    assert baseline_sets(gap)["takigawa"].reason.endswith("of 80 vertebrae without the measured score")
+
+
 def test_a_published_rule_refuses_other_columns(signed):
+    with pytest.raises(AnalysisError, match="one column of probabilities"):
+        cross_validate(signed, ModelSpec("published"), QUICK, features=("original_shape_MeshVolume",))
     with pytest.raises(AnalysisError) as error:
         cross_validate(signed, ModelSpec("takigawa"), QUICK, features=TAKIGAWA_SIGNS[::-1])
     assert error.value.problems[0].code == "RV503"

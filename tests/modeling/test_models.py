@@ -75,7 +75,7 @@ def test_a_partial_grid_keeps_the_other_defaults():
         (
             {"name": "forest"},
             "one of: elastic_net, linear_svm, rbf_svm, random_forest, hist_gradient_boosting, "
-            "single_feature, takigawa",
+            "single_feature, takigawa, published",
             "'forest'",
             "model specification, model",
         ),
