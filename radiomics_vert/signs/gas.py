@@ -64,8 +64,10 @@ def gas_voxels(spine: Spine, vertebra: Vertebra) -> Mask:
     image = spine.scan.image
     if image is None:
         raise ValueError("gas needs an image")
-    inside = eroded(filled_body(spine, vertebra), vertebra.spacing, DEPTH_MM)
-    gas = inside & (image[vertebra.box] < GAS_HU)
+    gas = image[vertebra.box] < GAS_HU
+    if not gas.any():
+        return np.asarray(gas)
+    gas &= eroded(filled_body(spine, vertebra), vertebra.spacing, DEPTH_MM)
     least = LEAST_VOXELS * float(np.prod(vertebra.spacing))
     return connected(gas, vertebra.spacing, least_mm3=0.999 * least).mask if gas.any() else gas
 

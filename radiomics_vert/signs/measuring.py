@@ -8,6 +8,7 @@ and is checked here, once for all families, so that a family leaves a sign out w
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from math import isfinite
 from types import MappingProxyType
 from typing import TypeAlias
@@ -18,6 +19,7 @@ from radiomics_vert.errors import RadiomicsVertError
 from radiomics_vert.signs import (
     bone,
     canal,
+    cortex,
     density,
     edema,
     endplates,
@@ -27,6 +29,7 @@ from radiomics_vert.signs import (
     heights,
     patient,
     pedicles,
+    published,
     replacement,
     soft_tissue,
     wall,
@@ -48,6 +51,7 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
         "enhancement": enhancement.measure,
         "fat_water": fat_water.measure,
         "gas": gas.measure,
+        "cortex": cortex.measure,
         "density": density.measure,
         "bone": bone.measure,
         "pedicles": pedicles.measure,
@@ -56,7 +60,7 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
         "patient": patient.measure,
     }
 )
-"""By the `family` of the registry: what measures its signs."""
+"""By the `family` of the registry: what measures its signs. Published scores are made from theirs."""
 
 # Layers of a scan that serve a need of the registry; the first part of their names.
 _LAYERS = {
@@ -90,6 +94,7 @@ def measure_scan(scan: SignScan, sequence: str) -> ScanSigns:
 def measure_spine(spine: Spine) -> ScanSigns:
     """Measure all signs of a prepared scan; see :func:`measure_scan`."""
     measured = {name: _run(family, spine) for name, family in FAMILIES.items()}
+    measured["baselines"] = _run(partial(published.measure, measured=measured), spine)
     rows, absences = [], []
     for vertebra in spine.vertebrae:
         row: dict[str, object] = {"case_id": vertebra.case_id, "level": str(vertebra.level or "")}
