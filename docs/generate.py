@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from docs.pages import ROOT, SCHEMA, codes_page, commands_page, schemes_page, settings_page
+from docs.pages import ROOT, SCHEMA, codes_page, commands_page, schemes_page, settings_page, signs_page
 from radiomics_vert.config import json_schema
 
 FILES: Mapping[str, Callable[[], str]] = {
@@ -18,6 +18,7 @@ FILES: Mapping[str, Callable[[], str]] = {
     "docs/codes.md": codes_page,
     "docs/label_schemes.md": schemes_page,
     "docs/commands.md": commands_page,
+    "docs/signs.md": signs_page,
     SCHEMA: json_schema,
 }
 

@@ -14,6 +14,8 @@ import radiomics_vert
 from radiomics_vert.cohort import Level, load_scheme, scheme_names
 from radiomics_vert.config import StudySettings
 from radiomics_vert.errors import CODES
+from radiomics_vert.signs.families import family_title
+from radiomics_vert.signs.registry import EVIDENCE, SEQUENCES, Sign, registry
 
 ROOT = Path(__file__).resolve().parent.parent
 SCHEMA = "radiomics_vert/config/templates/study.schema.json"
@@ -258,6 +260,53 @@ def _run(run: list[tuple[Level, tuple[int, ...]]]) -> str:
     return (
         f"{levels} {' or '.join(str(a) if a == b else f'{a}–{b}' for a, b in zip(starts, ends, strict=True))}"
     )
+
+
+# --- signs ------------------------------------------------------------------------------------------
+
+
+def signs_page() -> str:
+    """Return the page of the imaging signs: every entry of the registry, family by family."""
+    signs = list(registry().values())
+    intro = (
+        f"The {len(signs)} signs by which a radiologist tells osteoporotic from metastatic vertebral "
+        "fractures, as measurements. `radiomics-vert signs --list` prints the same; `radiomics-vert signs --image IMAGE "
+        "--mask MASK --scheme SCHEME --sequence CT` measures one scan, and a study measures them beside "
+        "texture. A sign whose masks, images or neighbours are missing is absent with the reason, never "
+        "zero.",
+        "*High for* is the diagnosis for which a high value speaks in the statements from which this project "
+        "began (the seeds S0 and S2, with their lines). It is an expectation to be tested, not a rule: the "
+        "report says of each whether the data agree. *Evidence*: "
+        + "; ".join(f"{key} {text}" for key, text in EVIDENCE.items())
+        + ".",
+        "*Needs* are masks and images beside the vertebra itself: `references` are unfractured vertebrae "
+        "within three levels, `neighbours` the vertebrae directly above and below.",
+    )
+    blocks = list(intro)
+    for family in dict.fromkeys(sign.family for sign in signs):
+        blocks.append(f"## {family_title(family)}")
+        blocks += [_sign(sign) for sign in signs if sign.family == family]
+    return page("Imaging signs", *blocks)
+
+
+def _sign(sign: Sign) -> str:
+    bounds = f"{sign.low:g} to {sign.high:g}".replace("inf", "∞")
+    facts = {
+        "Unit": f"{sign.unit}, {bounds}",
+        "Sequences": "all" if sign.sequences == SEQUENCES else ", ".join(sign.sequences),
+        "Needs": ", ".join(sign.needs),
+        "High for": sign.direction,
+        "Seed": sign.seed,
+        "Evidence": ", ".join(sign.evidence),
+    }
+    told = " · ".join(f"{name}: {text}" for name, text in facts.items() if text)
+    scan = " One value per scan." if sign.scope == "scan" else ""
+    parts = [f'<a id="{sign.name}"></a>\n\n### `{sign.name}`', f"{sign.title}{scan}", told]
+    if sign.reference:
+        parts.append(f"Literature: {sign.reference}")
+    if sign.caveat:
+        parts.append(f"**Caveat:** {sign.caveat}")
+    return "\n\n".join(parts)
 
 
 # --- commands ---------------------------------------------------------------------------------------
