@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -12,7 +13,7 @@ import pandas as pd
 from radiomics_vert.cohort.clinical import match_clinical, read_clinical
 from radiomics_vert.cohort.examine import examine_scan
 from radiomics_vert.cohort.manifest import Manifest
-from radiomics_vert.cohort.nouns import Case, Cohort, Scan
+from radiomics_vert.cohort.nouns import Cohort, Scan
 from radiomics_vert.cohort.pseudonyms import read_secret
 from radiomics_vert.cohort.scheme_parsing import REGIONS
 from radiomics_vert.cohort.schemes import LabelScheme, load_scheme
@@ -136,7 +137,10 @@ def duplicate_images(cohort: Cohort) -> pd.DataFrame:
         masks by geometry and voxels of their vertebrae, whatever their numbers.
     """
     images = [(scan.image_digest, scan) for scan in cohort.scans]
-    masks = [(_mask_digest(scan, cohort.cases), scan) for scan in cohort.scans]
+    parts: dict[str, list[str]] = defaultdict(list)
+    for case in cohort.cases:
+        parts[case.scan.scan_id].append(case.mask_digest)
+    masks = [(_joined_digest(parts[scan.scan_id]), scan) for scan in cohort.scans]
     rows = [
         *_shared("image", images, ("subject_id", "session", "sequence")),
         *_shared("mask", masks, ("subject_id", "session", "rater")),
@@ -144,9 +148,8 @@ def duplicate_images(cohort: Cohort) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=_DUPLICATE_COLUMNS)
 
 
-def _mask_digest(scan: Scan, cases: tuple[Case, ...]) -> str:
-    parts = sorted(case.mask_digest for case in cases if case.scan.scan_id == scan.scan_id)
-    return hashlib.sha256("".join(parts).encode("ascii")).hexdigest()
+def _joined_digest(parts: list[str]) -> str:
+    return hashlib.sha256("".join(sorted(parts)).encode("ascii")).hexdigest()
 
 
 def _shared(file: str, digests: list[tuple[str, Scan]], apart: tuple[str, ...]) -> Iterator[dict[str, str]]:

@@ -24,7 +24,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassif
 from sklearn.pipeline import Pipeline
 
 from radiomics_vert.errors import AnalysisError, Problem, SettingsError
-from radiomics_vert.modeling.baselines import TakigawaLogit
+from radiomics_vert.modeling.baselines import PublishedProbability, TakigawaLogit
 from radiomics_vert.modeling.classifiers import CalibratedSVC, PatientOversampler
 from radiomics_vert.modeling.elastic_net import ElasticNetLogistic
 from radiomics_vert.modeling.final import FittedModel
@@ -60,6 +60,7 @@ _OWN_TYPES = tuple(
         ElasticNetLogistic,
         NearConstantFilter,
         PatientOversampler,
+        PublishedProbability,
         ReliabilityFilter,
         SiteHarmoniser,
         TakigawaLogit,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -195,15 +195,16 @@ def scan_works(
     sequences = sequences or {}
     groups = [tuple(group) for _, group in groupby(cohort.cases, key=lambda case: case.scan.scan_id)]
     spelt = {scan.sequence: _spelt(scan.sequence, sequences) for scan in cohort.scans}
+    together: dict[tuple[str, str, str], list[Scan]] = defaultdict(list)
+    for scan in cohort.scans:
+        together[scan.subject_id, scan.session, scan.rater].append(scan)
     works = []
     for cases in groups:
         scan = cases[0].scan
         others = {
             spelt[other.sequence]: other
-            for other in cohort.scans
-            if (other.subject_id, other.session, other.rater) == (scan.subject_id, scan.session, scan.rater)
-            and other.scan_id != scan.scan_id
-            and spelt[other.sequence] in SEQUENCES
+            for other in together[scan.subject_id, scan.session, scan.rater]
+            if other.scan_id != scan.scan_id and spelt[other.sequence] in SEQUENCES
         }
         broken = frozenset(case.label for case in cases if case.case_id in fractured)
         works.append(Work(cases, spelt[scan.sequence], others, broken))
