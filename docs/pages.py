@@ -270,8 +270,9 @@ def signs_page() -> str:
     signs = list(registry().values())
     intro = (
         f"The {len(signs)} signs by which a radiologist tells osteoporotic from metastatic vertebral "
-        "fractures, as measurements. `radiomics-vert signs --list` prints the same; `radiomics-vert signs --image IMAGE "
-        "--mask MASK --scheme SCHEME --sequence CT` measures one scan, and a study measures them beside "
+        "fractures, as measurements. `radiomics-vert signs --list` prints the same; "
+        "`radiomics-vert signs --image IMAGE --mask MASK --scheme SCHEME --sequence CT` measures one scan, "
+        "and a study measures them beside "
         "texture. A sign whose masks, images or neighbours are missing is absent with the reason, never "
         "zero.",
         "*High for* is the diagnosis for which a high value speaks in the statements from which this project "
