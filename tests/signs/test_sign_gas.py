@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from bone_phantoms import Drawing, bone_scan, ellipsoid
 from phantoms import Body, amid
 
-from radiomics_vert.signs import gas, measure_scan, prepare_spine
+from radiomics_vert.cohort import Scan, examine_scan, load_scheme
+from radiomics_vert.signs import gas, load_sign_scan, measure_scan, prepare_spine
 from radiomics_vert.signs.nouns import Absent
 
 PLAIN = Body(arch=False)
@@ -87,3 +89,15 @@ def test_gas_is_refused_on_mr(cleft):
     found = measure_scan(cleft, "T2")
     assert found.values.gas_ml.isna().all()
     assert set(found.absences.code[found.absences.sign == "gas_ml"]) == {"RV332"}
+
+
+@pytest.mark.data
+def test_a_noisy_unfractured_scan_holds_no_gas_and_no_certain_lysis(real_data: Path):
+    """Sharp kernel: single voxels below -200 HU in every body, and a lytic limit below that of fat."""
+    files = (real_data / f"ct_verse014/sub-verse014_{name}.nii.gz" for name in ("ct", "seg-vert_msk"))
+    cases, _ = examine_scan(Scan("x", "x", "CT", *files, load_scheme("verse")))
+    found = measure_scan(load_sign_scan(cases), "CT")
+    assert (found.values.gas_ml == 0).all()
+    own = found.absences[found.absences.sign == "lytic_frac"]
+    assert own.reason.str.contains("too noisy").all()
+    assert len(own) == len(found.values)
