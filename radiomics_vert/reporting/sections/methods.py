@@ -9,7 +9,7 @@ from radiomics_vert.reporting.cells import distinct, facts
 from radiomics_vert.reporting.inputs import Inputs, numeric
 from radiomics_vert.reporting.models import models, primary, settings_of
 from radiomics_vert.reporting.nouns import Item, Section, Text
-from radiomics_vert.reporting.sections import methods_analyses
+from radiomics_vert.reporting.sections import methods_analyses, methods_conventions
 from radiomics_vert.reporting.sections.counts import counts
 from radiomics_vert.reporting.wording import ABSENT, count, listing, number, plain, sentence_case
 
@@ -91,9 +91,8 @@ def _features(inputs: Inputs) -> str:
 def _settings(sequence: str, settings: Any) -> str:
     if not isinstance(settings, Mapping):
         return f"{sequence}: parameters in {plain(settings)}."
-    rest = {
-        name: value for name, value in settings.items() if name not in ("file", "digest", "preprocessing")
-    }
+    told = ("file", "digest", "preprocessing", "conventions")
+    rest = {name: value for name, value in settings.items() if name not in told}
     nested = rest.pop("settings", None)
     if isinstance(nested, Mapping):
         rest |= nested
@@ -101,6 +100,7 @@ def _settings(sequence: str, settings: Any) -> str:
     digest = f" (sha256 {str(settings['digest'])[:12]})" if settings.get("digest") else ""
     listed = "; ".join(f"{name} {plain(value)}" for name, value in sorted(rest.items()))
     before = _preprocessing(settings.get("preprocessing"))
+    before += methods_conventions.conventions_text(settings.get("conventions"), nested)
     return f"{head}{digest}" + (f": {listed}." if listed else ".") + before
 
 
@@ -180,7 +180,7 @@ def _software(inputs: Inputs) -> str:
 
 
 def _references(inputs: Inputs) -> list[str]:
-    chosen = [_REFERENCES["extraction"]] if "extraction" in inputs else []
+    chosen = [_REFERENCES["extraction"], methods_conventions.REFERENCE] if "extraction" in inputs else []
     if "association" in inputs or "validation" in inputs:
         chosen.append(_REFERENCES["clustered"])
     if "association" in inputs:
