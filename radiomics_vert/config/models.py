@@ -81,6 +81,13 @@ class ExtractionSettings(Strict):
         description="What computes the features: compiled kernels with pyradiomics' names and values "
         "(native), pyradiomics itself, or native where it supports what is asked for (auto).",
     )
+    verify: int = Field(
+        3,
+        ge=0,
+        description="Cases, drawn at random, that are measured again with pyradiomics; the report states the "
+        "largest relative difference. 0 for none.",
+    )
+    verify_seed: int = Field(2026, ge=0, description="Seed of that draw.")
 
 
 class SignSettings(Strict):

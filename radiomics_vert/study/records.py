@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 
 import pandas as pd
 
@@ -12,6 +13,7 @@ from radiomics_vert.config import StudySettings
 from radiomics_vert.dataset import Dataset, merge, parse_feature, unit_ids
 from radiomics_vert.dataset.naming import SEQUENCE_SEPARATOR
 from radiomics_vert.extraction import IDENTITY, ExtractionParams, FeatureTable
+from radiomics_vert.extraction.verify import Verification
 from radiomics_vert.provenance import package_state, versions
 from radiomics_vert.results import Result
 from radiomics_vert.storage import blanks_filled
@@ -139,8 +141,10 @@ def acquisition_info(cohort: Result, dataset: Dataset) -> pd.DataFrame:
     return joined[[name for name in joined if len(joined[name].dropna().unique()) > 1]]
 
 
-def extraction_result(table: FeatureTable, parameters: dict[str, ExtractionParams]) -> Result:
-    """Return how the features were made: per sequence the cases, failures, features and images."""
+def extraction_result(
+    table: FeatureTable, parameters: dict[str, ExtractionParams], verification: Verification
+) -> Result:
+    """Return how the features were made and verified: per sequence cases, failures, features and images."""
     rows = []
     for sequence in parameters:
         values = table.values[table.values["sequence"] == sequence]
@@ -162,13 +166,15 @@ def extraction_result(table: FeatureTable, parameters: dict[str, ExtractionParam
             for sequence, params in parameters.items()
         },
         **_engine(table),
+        "verification": asdict(verification) if verification.values else {},
     }
     tables = {"summary": pd.DataFrame(rows), "failures": table.failures, "diagnostics": table.diagnostics}
     return Result("extraction", tables, spec)
 
 
 def _recorded(params: ExtractionParams) -> dict[str, object]:
-    return {"preprocessing": params.preprocessing.content(), "settings": dict(params.settings)}
+    conventions = {"conventions": asdict(params.conventions)}
+    return {"preprocessing": params.preprocessing.content(), "settings": dict(params.settings), **conventions}
 
 
 def _engine(table: FeatureTable) -> dict[str, str]:

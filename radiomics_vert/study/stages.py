@@ -15,6 +15,7 @@ from radiomics_vert.checks import Finding, check_cohort, check_features, check_v
 from radiomics_vert.cohort import Cohort, read_clinical
 from radiomics_vert.dataset import Dataset, merge
 from radiomics_vert.extraction import FeatureTable, extract, perturbed_features
+from radiomics_vert.extraction.verify import verify
 from radiomics_vert.provenance import git_state, run_facts
 from radiomics_vert.reporting import build_report, summary_sentences, write_report
 from radiomics_vert.results import Result, remove_results
@@ -123,7 +124,15 @@ class Run:
         renamed(findings_result(findings), "checks_extraction").save(study.records)
         cohort_result(inputs.cohort, measured).save(study.records)
         quality.result().save(study.records)
-        extraction_result(table, parameters).save(study.records)
+        verification = verify(
+            measured,
+            parameters,
+            sample=study.settings.extraction.verify,
+            seed=study.settings.extraction.verify_seed,
+            among=set(table.values["case_id"]),
+            references=inputs.references,
+        )
+        extraction_result(table, parameters, verification).save(study.records)
         self._perturb(inputs)
         self._signs(inputs, time.perf_counter())
         self._done("extract", started, extraction=dict(table.provenance.run))

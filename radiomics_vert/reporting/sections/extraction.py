@@ -85,7 +85,23 @@ def _extraction(inputs: Inputs) -> list[Item]:
         items.append(_failures(failures))
     else:
         items.append(Text(("No case failed.",)))
-    return [*items, *_parameters(inputs), *_diagnostics(inputs)]
+    return [*items, *_verification(inputs), *_parameters(inputs), *_diagnostics(inputs)]
+
+
+def _verification(inputs: Inputs) -> list[Item]:
+    found = inputs.spec("extraction").get("verification")
+    if not isinstance(found, dict) or not found:
+        return []
+    return [
+        Text(
+            (
+                f"{count(found['cases'], 'case')}, drawn at random, were measured again with pyradiomics "
+                f"itself: {number(found['values'])} values, largest relative difference "
+                f"{found['largest']:.1e} "
+                f"({found['feature']}).",
+            )
+        )
+    ]
 
 
 def _failures(failures: pd.DataFrame) -> Table:

@@ -1,0 +1,183 @@
+"""Measure the engines side by side on single regions: compute only, one core, processor time.
+
+One table: case, engine, median seconds, ratio to pyradiomics, values compared, largest relative difference.
+Then where the native engine's time goes, and the floor: a bare sweep over the voxels and their neighbours.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import SimpleITK as sitk
+from threadpoolctl import threadpool_limits
+
+from radiomics_vert.extraction import ExtractionParams
+from radiomics_vert.extraction.engine import Volumes, compute_steps
+from radiomics_vert.extraction.features import quiet
+from radiomics_vert.extraction.grid import tight_box
+from radiomics_vert.extraction.native import discretise, shape_features, texture_features
+from radiomics_vert.extraction.parity import relative_difference, stock_features
+
+CLASSES = dict.fromkeys(("shape", "firstorder", "glcm", "glrlm", "glszm", "gldm", "ngtdm"))
+IMAGES: dict[str, dict[str, Any]] = {
+    "original": {"Original": {}},
+    "LoG 1, 2, 3 mm + wavelet": {"LoG": {"sigma": [1.0, 2.0, 3.0]}, "Wavelet": {}},
+}
+DATA = Path(os.environ.get("RADIOMICS_VERT_TEST_DATA", "../shared/data"))
+
+
+@dataclass(frozen=True)
+class Region:
+    """One case of the benchmark."""
+
+    name: str
+    volumes: Volumes
+    label: int
+
+    @property
+    def mask(self) -> np.ndarray:
+        """The region in the whole image."""
+        return np.asarray(sitk.GetArrayViewFromImage(self.volumes.labels) == self.label)
+
+    @property
+    def box(self) -> tuple[int, ...]:
+        """Bounding box along x, y, z, upper ends excluded."""
+        return tuple(end for axis in tight_box(self.mask)[::-1] for end in (axis.start, axis.stop))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure and print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--no-filters", action="store_true", help="original images only")
+    options = parser.parse_args(arguments)
+    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+    rows = []
+    with threadpool_limits(limits=1):
+        for region in _regions():
+            for images in list(IMAGES)[: 1 if options.no_filters else 2]:
+                rows += _measure(region, images, options.repeats)
+        print(pd.DataFrame(rows).to_string(index=False))
+        print("\nwhere the native engine's time goes (original image, milliseconds)\n")
+        print(pd.DataFrame([_profile(region) for region in _regions()]).to_string(index=False))
+
+
+def _regions() -> list[Region]:
+    found = []
+    for name in ("brain1", "breast1"):
+        folder = DATA / "pyradiomics_samples"
+        if folder.is_dir():
+            image, mask = (sitk.ReadImage(str(folder / f"{name}_{part}.nrrd")) for part in ("image", "label"))
+            found.append(_region(name, image, sitk.Cast(mask, sitk.sitkUInt8), 1))
+    for radii in ((13, 18, 25), (25, 33, 37)):
+        image, mask = _ellipsoid(radii)
+        found.append(_region("ellipsoid", image, mask, 1))
+    return found
+
+
+def _region(name: str, image: sitk.Image, mask: sitk.Image, label: int) -> Region:
+    region = Region(name, Volumes(image, mask), label)
+    return replace(region, name=f"{name}, {int(region.mask.sum())} voxels")
+
+
+def _ellipsoid(radii: tuple[int, int, int]) -> tuple[sitk.Image, sitk.Image]:
+    """Return a textured image of 1 mm voxels with an ellipsoid of about the size of a vertebral body."""
+    rng = np.random.default_rng(0)
+    grids = np.indices([2 * radius + 40 for radius in radii])
+    far = sum(((g - r - 20) / r) ** 2 for g, r in zip(grids, radii, strict=True))
+    noise = sitk.GetImageFromArray(rng.normal(0, 1, far.shape))
+    smooth = sitk.GetArrayFromImage(sitk.DiscreteGaussian(noise, 1.4))
+    voxels = 200 + 900 * smooth + rng.normal(0, 40, far.shape)
+    return sitk.GetImageFromArray(voxels.astype(np.int16)), sitk.GetImageFromArray((far < 1).astype(np.uint8))
+
+
+def _measure(region: Region, images: str, repeats: int) -> list[dict[str, Any]]:
+    params = ExtractionParams.from_mapping({"imageType": IMAGES[images], "featureClass": CLASSES})
+    engines: dict[str, Callable[[], dict[str, float]]] = {
+        "stock pyradiomics": lambda: _stock(region, params),
+        "pyradiomics, cropped": lambda: _ours(region, replace(params, engine="pyradiomics")),
+        "native": lambda: _ours(region, replace(params, engine="native")),
+    }
+    rows: list[dict[str, Any]] = []
+    reference: dict[str, float] = {}
+    for engine, run in engines.items():
+        values = run()  # compiles, and fills caches that last for the process
+        reference = reference or values
+        seconds = _median(run, repeats if engine == "native" or images == "original" else 1)
+        apart = [relative_difference(values[name], reference[name]) for name in reference]
+        base = rows[0]["seconds"] if rows else seconds
+        rows.append(
+            {
+                "case": region.name,
+                "images": images,
+                "engine": engine,
+                "seconds": round(seconds, 5),
+                "times faster": round(base / seconds, 1),
+                "values": len(apart),
+                "largest rel. difference": f"{max(apart):.1e}",
+            }
+        )
+    return rows
+
+
+def _stock(region: Region, params: ExtractionParams) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for step in params.steps():
+        found |= stock_features(region.volumes, region.label, step)
+    return found
+
+
+def _ours(region: Region, params: ExtractionParams) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for _, outcome in compute_steps(region.volumes, region.label, region.box, params.steps(), region.name):
+        assert outcome.problem is None, outcome.problem
+        found |= outcome.values
+    return found
+
+
+def _profile(region: Region) -> dict[str, Any]:
+    """Return milliseconds per part, and those of a bare sweep over voxels and neighbours."""
+    from radiomics_vert.extraction.native import counting
+    from radiomics_vert.extraction.native.directions import directions
+
+    box = tight_box(region.mask)
+    image, mask = sitk.GetArrayFromImage(region.volumes.image)[box], region.mask[box]
+    spacing, settings = np.array(region.volumes.image.GetSpacing()), {"binWidth": 25}
+    levels = discretise(image, mask, settings)
+    parts: dict[str, Callable[[], Any]] = {
+        "binning": lambda: discretise(image, mask, settings),
+        "shape": lambda: shape_features(mask, spacing, ()),
+    }
+    for name in ("firstorder", "glcm", "glrlm", "glszm", "gldm", "ngtdm"):
+        parts[name] = lambda name=name: texture_features("x", levels, spacing[::-1], {name: ()}, settings)
+    lookup = np.arange(int(levels.present[-1]) + 1, dtype=np.uint16)
+    _, numbered, rows = counting.pad_levels(levels.levels, np.ones(3, np.int64), lookup)
+    y, x = (int(n) + 2 for n in mask.shape[1:])
+    offsets = directions(mask.shape, [1], None) @ np.array([y * x, x, 1])
+    parts["floor"] = lambda: counting.count_pairs(numbered, rows, offsets, len(lookup))
+    with quiet():
+        found = {name: round(1000 * _median(run, 9), 2) for name, run in parts.items()}
+    return {"case": region.name, "levels": len(levels.present), **found}
+
+
+def _median(run: Callable[[], Any], repeats: int) -> float:
+    run()
+    seconds = []
+    for _ in range(repeats):
+        started = time.process_time()
+        run()
+        seconds.append(time.process_time() - started)
+    return statistics.median(seconds)
+
+
+if __name__ == "__main__":
+    main()
