@@ -28,6 +28,7 @@ BODY_SOURCES = {
     "separated": "separated from the posterior elements by geometry",
     "whole": "the whole label: no arch was found behind it",
 }
+_OTHER_SEQUENCE = "RV332"
 LEGEND: Mapping[str, str] = {
     "body": "body that was measured",
     "posterior": "posterior elements",
@@ -86,11 +87,11 @@ def write_sign_sheets(sheets: SignSheets, folder: Path) -> Path:
 
 def _listed(scan: ScanSheet) -> dict[str, Any]:
     frames = words(scan.facts, "frame")
-    cases = zip(words(scan.facts, "case_id"), words(scan.facts, "level"), frames, strict=True)
+    cases = scan.facts.to_dict("records")
     return {
         "scan_id": scan.scan_id,
         "sequence": scan.sequence,
-        "vertebrae": [(case, level or case, frame != "good") for case, level, frame in cases],
+        "vertebrae": [(str(row["case_id"]), _level(scan, row), row["frame"] != "good") for row in cases],
         "told": f"{count(int((frames == 'good').sum()), 'good frame')} of {len(frames)}",
     }
 
@@ -101,19 +102,26 @@ def _vertebra(scan: ScanSheet, facts: Mapping[Any, Any]) -> dict[str, Any]:
     absences = scan.absences[words(scan.absences, "case_id") == case_id]
     picture = scan.pictures.get(case_id)
     frame = str(facts["frame"])
-    level = "" if is_absent(facts.get("level")) else str(facts["level"])
+    level = _level(scan, facts)
     return {
         "id": case_id,
-        "level": level or case_id,
+        "level": level,
         "frame": frame,
         "mark": FRAME_MARKS[frame],
         "facts": _printed(facts),
         "flags": "" if is_absent(facts.get("flags")) else str(facts["flags"]),
-        "picture": picture and _drawn(picture, level or case_id),
+        "picture": picture and _drawn(picture, level),
         "families": _families(own.iloc[0]) if len(own) and frame != "none" else [],
-        "absences": _grouped(absences),
+        "absences": _grouped(absences, scan.sequence),
         "absent": len(absences),
     }
+
+
+def _level(scan: ScanSheet, facts: Mapping[Any, Any]) -> str:
+    """Return the level; where the scheme names none, what tells the case from the others of its scan."""
+    if is_absent(facts.get("level")):
+        return str(facts["case_id"]).removeprefix(f"{scan.scan_id}_")
+    return str(facts["level"])
 
 
 def _printed(facts: Mapping[Any, Any]) -> list[tuple[str, str]]:
@@ -163,11 +171,14 @@ def _row(sign: Sign, value: Any) -> dict[str, str]:
     }
 
 
-def _grouped(absences: pd.DataFrame) -> list[dict[str, str]]:
+def _grouped(absences: pd.DataFrame, sequence: str) -> list[dict[str, str]]:
     """Return why signs are absent: each reason once, with its signs."""
     found: dict[tuple[str, str], list[str]] = {}
     for row in absences.to_dict("records"):
-        found.setdefault((str(row["code"]), str(row["reason"])), []).append(str(row["sign"]))
+        code, reason = str(row["code"]), str(row["reason"])
+        if code == _OTHER_SEQUENCE:
+            reason = f"defined on other sequences than {sequence}"
+        found.setdefault((code, reason), []).append(str(row["sign"]))
     return [
         {"code": code, "title": CODES.get(code, ""), "reason": reason, "signs": ", ".join(signs)}
         for (code, reason), signs in sorted(found.items())
