@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
-from radiomics import getFeatureClasses, imageoperations
+from radiomics import getFeatureClasses
 
 from radiomics_vert.extraction.ibsi import convention, grey_levels
 from radiomics_vert.extraction.native import counting
@@ -108,7 +108,7 @@ def discretise(image: np.ndarray, mask: np.ndarray, settings: Mapping[str, Any])
         levels[mask] = numbers
         return _counted(found.astype(float), levels)
     extremes = np.array([found.min(), found.max()])
-    edges = np.asarray(imageoperations.getBinEdges(extremes, **settings), dtype=float)
+    edges = _edges(extremes, settings)
     _require_few(edges.size - 1)
     inside = found.astype(float)
     levels, voxels = counting.bin_voxels(np.ascontiguousarray(mask), inside, edges)
@@ -119,6 +119,21 @@ def discretise(image: np.ndarray, mask: np.ndarray, settings: Mapping[str, Any])
 def _require_few(levels: int) -> None:
     if levels >= np.iinfo(np.uint16).max:
         raise ValueError(f"{levels} grey levels are too many for texture; choose wider bins")
+
+
+def _edges(extremes: np.ndarray, settings: Mapping[str, Any]) -> np.ndarray:
+    """Return pyradiomics' bin edges, without the text that it writes about them each time."""
+    count = settings.get("binCount")
+    if count is not None:
+        edges = np.histogram(extremes, count)[1]
+        edges[-1] += 1
+        return edges.astype(float)
+    width = settings.get("binWidth", 25)
+    low, high = extremes
+    edges = np.arange(low - low % width, high + 2 * width, width)
+    if len(edges) == 1:
+        edges = np.array([edges[0] - 0.5, edges[0] + 0.5])
+    return edges.astype(float)
 
 
 @dataclass(frozen=True)
@@ -288,6 +303,7 @@ def texture_features(
     return values
 
 
+@cache
 def feature_names(name: str, features: tuple[str, ...]) -> tuple[str, ...]:
     """Return the features of a class that pyradiomics computes, in its order.
 
