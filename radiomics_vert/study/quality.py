@@ -38,6 +38,8 @@ from radiomics_vert.results import Result
 from radiomics_vert.study.quality_cache import Pictures, QualityCache
 
 PAGES = "qc"
+SHEET_PAGES = "signs/sheets/scans"
+"""Where the stage of the signs puts its pages, in the study's output."""
 # What the extraction reports again, case by case, when it has met these problems itself.
 TOLD_BY_EXTRACTION = frozenset({"RV305"})
 # Clinical rows and vertebrae that do not match: nothing that a picture could tell.
@@ -147,8 +149,15 @@ def control_quality(
     pictures = {name: picture for part in examined for name, picture in part.pictures.items()}
     refused = pd.DataFrame([_refused(refusal) for refusal in measured.refused])
     _remove_pictures(place, {picture.file for picture in pictures.values()})
-    pages = QualityPages(title, table, judged, known, refused, pictures, synthetic)
+    sheets = _sheets(folder, table) if folder is not None else {}
+    pages = QualityPages(title, table, judged, known, refused, pictures, synthetic, sheets)
     return Quality(table, found, judged, write_quality_pages(pages, place))
+
+
+def _sheets(output: Path, table: pd.DataFrame) -> dict[str, str]:
+    """Return the addresses of the sign sheets that stand beside the pages, seen from the page of a scan."""
+    pages = {str(scan): f"{SHEET_PAGES}/{scan}.html" for scan in table["scan_id"]}
+    return {scan: f"../../{page}" for scan, page in pages.items() if (output / page).is_file()}
 
 
 def _works(cohort: Cohort, measured: Cohort, references: Mapping[str, tuple[Case, ...]]) -> list[ScanWork]:

@@ -167,3 +167,27 @@ def test_bad_input_is_an_error(arguments: tuple[str, ...], error: type[Exception
 def test_scheme_without_vertebrae_is_refused(scan: tuple[Path, Path]) -> None:
     given = ("--image", scan[0], "--mask", scan[1], "--scheme", "spineps_subregions", "--sequence", "CT")
     assert isinstance(call(*given).exception, CohortError)
+
+
+def test_quality_control_links_the_sheets_that_are_there(scan: tuple[Path, Path], tmp_path: Path) -> None:
+    given = (
+        "--image",
+        scan[0],
+        "--mask",
+        scan[1],
+        "--scheme",
+        SCHEME,
+        "--sequence",
+        "CT",
+        "--output",
+        tmp_path,
+    )
+    page = tmp_path / "qc" / "scans" / "scan.html"
+    address = "../../signs/sheets/scans/scan.html"
+    CliRunner().invoke(app, ["check", *map(str, given)])
+    assert address not in page.read_text()
+    sheet = (page.parent / address).resolve()
+    sheet.parent.mkdir(parents=True)
+    sheet.write_text("a sheet")
+    CliRunner().invoke(app, ["check", *map(str, given)])
+    assert f'<a href="{address}#scan_L3">Signs of L3</a>' in page.read_text()

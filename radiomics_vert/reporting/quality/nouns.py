@@ -75,6 +75,8 @@ class QualityPages:
         By case id; a case without a picture shows its measures only.
     synthetic : bool
         The data were generated; every page says so.
+    sheets : mapping of str to str
+        By scan id, address of its sign sheets, seen from the page of the scan; vertebrae are anchors in it.
     """
 
     title: str
@@ -84,3 +86,4 @@ class QualityPages:
     refused: pd.DataFrame
     pictures: Mapping[str, Picture] = field(default_factory=dict)
     synthetic: bool = False
+    sheets: Mapping[str, str] = field(default_factory=dict)

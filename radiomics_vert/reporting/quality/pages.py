@@ -151,6 +151,7 @@ class _View:
             previous=around[0][0],
             following=around[1][0] if around[1] else "",
             verdict=self._verdict(scan_id),
+            sheet=self.pages.sheets.get(scan_id, ""),
             facts=_printed(SCAN, first),
             findings=self.by_name.get(scan_id, []),
             vertebrae=[self._vertebra(rows, place) for place in range(len(rows))],
