@@ -33,8 +33,26 @@ from typing import TYPE_CHECKING, Any
 from radiomics_vert._version import __version__
 
 if TYPE_CHECKING:
-    from radiomics_vert.checks import Finding, check_cohort, check_dataset, check_features, check_validation
-    from radiomics_vert.cohort import Cohort, Level, load_scheme, read_clinical, read_cohort, scheme_names
+    from radiomics_vert.checks import (
+        Finding,
+        check_cohort,
+        check_dataset,
+        check_features,
+        check_quality,
+        check_validation,
+    )
+    from radiomics_vert.cohort import (
+        Cohort,
+        Level,
+        ReferenceRule,
+        acquisition_table,
+        load_scheme,
+        read_clinical,
+        read_cohort,
+        reference_cases,
+        scheme_names,
+    )
+    from radiomics_vert.cohort.discovery import discover
     from radiomics_vert.dataset import Dataset, merge, read_dataset
     from radiomics_vert.errors import Problem, RadiomicsVertError
     from radiomics_vert.extraction import (
@@ -42,9 +60,11 @@ if TYPE_CHECKING:
         FeatureTable,
         builtin_params,
         extract,
+        measure_quality,
         perturbed_features,
         read_params,
     )
+    from radiomics_vert.imaging import list_series, read_image
     from radiomics_vert.modeling import (
         FeatureSet,
         FittedModel,
@@ -96,12 +116,30 @@ if TYPE_CHECKING:
     )
     from radiomics_vert.statistics.icc import icc
     from radiomics_vert.statistics.reliability import reliability
-    from radiomics_vert.study import Run, Study, load_study
+    from radiomics_vert.study import Run, Study, check_pair, load_study
     from radiomics_vert.synthetic import SyntheticSpec, make_cohort
 
 _ROOMS = {
-    "checks": ("Finding", "check_cohort", "check_dataset", "check_features", "check_validation"),
-    "cohort": ("Cohort", "Level", "load_scheme", "read_clinical", "read_cohort", "scheme_names"),
+    "checks": (
+        "Finding",
+        "check_cohort",
+        "check_dataset",
+        "check_features",
+        "check_quality",
+        "check_validation",
+    ),
+    "cohort": (
+        "Cohort",
+        "Level",
+        "ReferenceRule",
+        "acquisition_table",
+        "load_scheme",
+        "read_clinical",
+        "read_cohort",
+        "reference_cases",
+        "scheme_names",
+    ),
+    "cohort.discovery": ("discover",),
     "dataset": ("Dataset", "merge", "read_dataset"),
     "errors": ("Problem", "RadiomicsVertError"),
     "extraction": (
@@ -109,9 +147,11 @@ _ROOMS = {
         "FeatureTable",
         "builtin_params",
         "extract",
+        "measure_quality",
         "perturbed_features",
         "read_params",
     ),
+    "imaging": ("list_series", "read_image"),
     "modeling": (
         "FeatureSet",
         "FittedModel",
@@ -163,7 +203,7 @@ _ROOMS = {
         "sample_size_check",
         "table_one",
     ),
-    "study": ("Run", "Study", "load_study"),
+    "study": ("Run", "Study", "check_pair", "load_study"),
     "synthetic": ("SyntheticSpec", "make_cohort"),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
@@ -181,12 +221,14 @@ __all__ = [
     "Preparation",
     "Problem",
     "RadiomicsVertError",
+    "ReferenceRule",
     "Result",
     "Run",
     "Study",
     "SyntheticSpec",
     "ValidationSpec",
     "__version__",
+    "acquisition_table",
     "adjust",
     "associate",
     "at_prevalence",
@@ -197,6 +239,8 @@ __all__ = [
     "check_cohort",
     "check_dataset",
     "check_features",
+    "check_pair",
+    "check_quality",
     "check_validation",
     "clustered_auc",
     "clustered_auc_difference",
@@ -208,16 +252,19 @@ __all__ = [
     "cross_validate",
     "cross_validate_many",
     "decision_curve",
+    "discover",
     "explain",
     "extract",
     "feature_sets",
     "fit_final",
     "icc",
     "leakage_probe",
+    "list_series",
     "load_bundle",
     "load_scheme",
     "load_study",
     "make_cohort",
+    "measure_quality",
     "merge",
     "negative_control",
     "optimism",
@@ -229,8 +276,10 @@ __all__ = [
     "read_clinical",
     "read_cohort",
     "read_dataset",
+    "read_image",
     "read_params",
     "recalibration",
+    "reference_cases",
     "reliability",
     "repeatability",
     "repeated_measurements",

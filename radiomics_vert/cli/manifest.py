@@ -9,6 +9,7 @@ import typer
 
 from radiomics_vert.cli.common import GOOD, PROBLEMS, app, err, out
 from radiomics_vert.cohort.discovery import LAYOUTS, discover
+from radiomics_vert.config import is_untouched
 from radiomics_vert.phrases import count
 
 _SHOWN = 20
@@ -42,7 +43,8 @@ def manifest(
 ) -> None:
     """Build images.csv from a BIDS dataset, a TotalSegmentator output or a folder pattern.
 
-    Files that look like images or masks and did not become a row are listed with the reason.
+    Files that look like images or masks and did not become a row are listed with the reason. The example
+    table of `init` is replaced, any other table stays.
     """
     found = discover(
         root,
@@ -62,7 +64,7 @@ def manifest(
         err.print(line, markup=False)
     if len(lines) > _SHOWN:
         err.print(f"  ... and {len(lines) - _SHOWN} more", markup=False)
-    found.write(output)
+    found.write(output, replace=is_untouched(output))
     patients = len({row.subject_id for row in found.rows})
     out.print(
         f"{count(len(found.rows), 'image')} of {count(patients, 'patient')}, "

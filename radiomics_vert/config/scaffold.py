@@ -40,7 +40,21 @@ def write_templates(folder: Path) -> list[Path]:
                 "name another folder; nothing was overwritten",
             )
         )
-    templates = resources.files("radiomics_vert.config") / "templates"
     for name in FILES:
-        write_text(folder / name, (templates / name).read_text("utf-8"))
+        write_text(folder / name, _template(name))
     return [folder / name for name in FILES]
+
+
+def is_untouched(path: Path) -> bool:
+    """Tell whether a file is a template that nobody has filled in yet.
+
+    Parameters
+    ----------
+    path : Path
+        A file of a study folder, or none.
+    """
+    return path.name in FILES and path.is_file() and path.read_bytes() == _template(path.name).encode()
+
+
+def _template(name: str) -> str:
+    return (resources.files("radiomics_vert.config") / "templates" / name).read_text("utf-8")

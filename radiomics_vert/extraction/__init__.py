@@ -12,6 +12,7 @@ from radiomics_vert.extraction.parity import parity
 from radiomics_vert.extraction.perturbed import perturbed_features
 from radiomics_vert.extraction.preparing import PreparedScan, compute_case, prepare
 from radiomics_vert.extraction.preprocessing import Preprocessing
+from radiomics_vert.extraction.quality import measure_quality
 from radiomics_vert.feature_table import IDENTITY, FeatureTable
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "builtin_params",
     "compute_case",
     "extract",
+    "measure_quality",
     "params_folder",
     "parity",
     "perturbed_features",

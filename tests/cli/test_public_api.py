@@ -21,6 +21,8 @@ ASKED = {
     "sample size": ("plan_sample_size", "sample_size_check"),
     "bundle": ("fit_final", "save_bundle", "load_bundle", "predict", "validate_external"),
     "confounding": ("audit_confounding",),
+    "scans": ("discover", "list_series", "read_image", "acquisition_table", "measure_quality",
+              "check_quality", "check_pair", "reference_cases", "ReferenceRule"),
 }  # fmt: skip
 
 

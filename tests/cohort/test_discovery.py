@@ -191,6 +191,22 @@ def test_command_writes_the_table_once_and_lists_what_was_left_out(tmp_path: Pat
     assert (tmp_path / "images.csv").read_text("utf-8") == text
 
 
+def test_command_replaces_the_example_of_init_and_no_other_table(tmp_path: Path) -> None:
+    touch(tmp_path, "d/p1/ct.nii.gz", "d/p1/seg.nii.gz")
+    CliRunner().invoke(app, ["init", str(tmp_path / "study")])
+    table = tmp_path / "study" / "images.csv"
+    example = table.read_bytes()
+    arguments = ["manifest", str(tmp_path / "d"), "--image", "{subject}/ct.nii.gz", "--mask",
+                 "{subject}/seg.nii.gz", "--scheme", "verse", "--sequence", "CT",
+                 "--output", str(table)]  # fmt: skip
+    assert CliRunner().invoke(app, arguments).exit_code == 0
+    assert "p1,CT,../d/p1/ct.nii.gz" in table.read_text("utf-8")
+    table.write_bytes(example + b"P002,CT,mine.nii.gz,mask.nii.gz\n")
+    again = CliRunner().invoke(app, arguments)
+    assert isinstance(again.exception, CohortError)
+    assert b"mine" in table.read_bytes()
+
+
 def test_nothing_found_writes_nothing(tmp_path: Path) -> None:
     touch(tmp_path, "d/p1/ct.nii.gz")
     found = discover_pattern(

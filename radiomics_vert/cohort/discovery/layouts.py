@@ -80,6 +80,11 @@ def discover(
     derivatives, mask_name : str, optional
         See :func:`discover_bids`.
 
+    Returns
+    -------
+    Discovery
+        The rows that were found, and every file left out with the reason.
+
     Raises
     ------
     CohortError

@@ -84,15 +84,22 @@ class Discovery:
         table = pd.DataFrame(cells, columns=list(COLUMNS))
         return table[[name for name in COLUMNS if name in _ALWAYS or table[name].ne("").any()]]
 
-    def write(self, path: Path) -> None:
-        """Write the image table; nothing is overwritten.
+    def write(self, path: Path, *, replace: bool = False) -> None:
+        """Write the image table.
+
+        Parameters
+        ----------
+        path : Path
+            The table; paths in it count from its folder.
+        replace : bool, default False
+            Overwrite a file that stands there.
 
         Raises
         ------
         CohortError
             RV604 the file exists; RV112 no row was found.
         """
-        if path.exists():
+        if path.exists() and not replace:
             remedy = "name another file with --output; nothing was overwritten"
             raise CohortError(
                 Problem("RV604", "a new file", f"{path.name} exists already", str(path), remedy)
