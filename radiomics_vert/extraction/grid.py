@@ -192,7 +192,8 @@ class ResampledGrid:
     def _loaded(self) -> sitk.Image:
         """The frame, resampled as pyradiomics does."""
         lower, upper = self.frame
-        source = self.volume if self._meets_voxels() else self._source(lower, upper)
+        whole = self._meets_voxels() and not self.rounded
+        source = self.volume if whole else self._source(lower, upper)
         return self._intensities(source, lower, upper)
 
     def _intensities(self, source: sitk.Image, start: np.ndarray, stop: np.ndarray) -> sitk.Image:
@@ -207,11 +208,12 @@ class ResampledGrid:
 
     def _source(self, start: np.ndarray, stop: np.ndarray) -> sitk.Image:
         """Return the part of the original image that decides the voxels from `start` to `stop`."""
-        if _interpolator(self.interpolator) != sitk.sitkBSpline:
-            return self.volume  # no other interpolator looks at the whole image first
+        if _interpolator(self.interpolator) != sitk.sitkBSpline and not self.rounded:
+            return self.volume  # no other interpolator looks at the whole image first, and nothing is copied
         size = np.array(self.volume.GetSize())
-        lower = np.floor(start / self.ratio).astype(int) - SPLINE_MARGIN
-        upper = np.ceil(stop / self.ratio).astype(int) + SPLINE_MARGIN
+        shift = self._first if self.centred else np.zeros(3)
+        lower = np.floor(start / self.ratio + shift).astype(int) - SPLINE_MARGIN
+        upper = np.ceil(stop / self.ratio + shift).astype(int) + SPLINE_MARGIN
         return crop(self.volume, np.maximum(lower, 0), np.minimum(upper, size))
 
     def _meets_voxels(self) -> bool:

@@ -54,6 +54,18 @@ def _values(
     return values, facts
 
 
+def _images(volumes: Volumes, images: dict[str, Any], engine: str) -> dict[str, float]:
+    content = {"imageType": images, "featureClass": {"firstorder": [], "glcm": []}, "conventions": "ibsi"}
+    settings = PLAIN | {"padDistance": 5, "binWidth": 5}
+    params = replace(ExtractionParams.from_mapping({**content, "setting": settings}), engine=engine)
+    box = _box(sitk.GetArrayFromImage(volumes.labels), 1)
+    found: dict[str, float] = {}
+    for step, outcome in compute_steps(volumes, 1, box, params.steps(), "case"):
+        assert outcome.problem is None, (step.name, outcome.problem)
+        found |= outcome.values
+    return found
+
+
 def _grid(volumes: Volumes, **conventions: str) -> ResampledGrid:
     settings = {**PLAIN, "conventions": conventions}
     labels = sitk.GetArrayFromImage(volumes.labels)
@@ -271,6 +283,44 @@ def test_both_engines_agree(settings: dict[str, Any]) -> None:
     assert native == pytest.approx(stock, rel=1e-8, nan_ok=True)
     assert facts == others
     assert len(native) == 107
+
+
+def test_both_engines_agree_on_filtered_images() -> None:
+    labels = np.zeros((19, 18, 17), np.uint8)
+    labels[:14, 3:15, 4:17] = ndimage.zoom(_region(4), 2, order=0)[:14, 3:15, :13]
+    volumes = _volumes(textured(labels.shape, 4), labels, SPACING)
+    images = {"LoG": {"sigma": [1.0]}, "Wavelet": {}}
+    native, stock = (_images(volumes, images, engine) for engine in ("native", "pyradiomics"))
+    assert native == pytest.approx(stock, rel=1e-8, abs=1e-9, nan_ok=True)
+    assert len(native) == 9 * (18 + 24)
+
+
+@pytest.mark.parametrize("interpolator", ["sitkLinear", "sitkBSpline"])
+def test_a_block_is_that_of_the_whole_resampled_image(interpolator: str) -> None:
+    labels = np.zeros((60, 61, 170), np.uint8)
+    labels[30:34, 31:36, 140:152] = 1
+    settings = {
+        **PLAIN, "interpolator": interpolator, "resampledPixelSpacing": [5, 2, 2],
+        "conventions": {"grid": "centre", "rounding": "nearest", "mask": "partial_volume"},
+    }  # fmt: skip
+    volumes = _volumes(textured(labels.shape), labels, (0.3, 1.1, 1.0))
+    grid = make_grid(volumes.image, volumes.labels, 1, _box(labels, 1), settings)
+    mask, start = grid.mask()
+    stop = start + mask.shape[::-1]
+    whole = sitk.GetArrayFromImage(grid.image(np.zeros(3, int), grid.size))
+    block = tuple(slice(a, b) for a, b in zip(start[::-1], stop[::-1], strict=True))
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(grid.image(start, stop)), whole[block])
+
+
+def test_a_region_too_thin_for_half_a_voxel_is_refused_as_too_small() -> None:
+    labels = np.zeros((12, 12, 12), np.uint8)
+    for k in range(1, 10):
+        labels[k, k + 1, :] = 1  # a quarter of each new voxel that it meets
+    settings = {"resampledPixelSpacing": [2, 2, 2], "interpolator": "sitkLinear"}
+    params = ExtractionParams.from_mapping({"setting": settings, "conventions": "ibsi"})
+    volumes = _volumes(textured(labels.shape), labels)
+    outcomes = [one for _, one in compute_steps(volumes, 1, _box(labels, 1), params.steps(), "case")]
+    assert [one.problem.code for one in outcomes if one.problem] == ["RV301", "RV301"]
 
 
 def test_the_conventions_of_pyradiomics_are_the_default() -> None:
