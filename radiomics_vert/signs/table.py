@@ -27,7 +27,7 @@ from radiomics_vert.signs.loading import load_sign_scan
 from radiomics_vert.signs.measuring import measure_scan
 from radiomics_vert.signs.registry import SEQUENCES, registry
 from radiomics_vert.signs.results import ScanSigns
-from radiomics_vert.storage import digest, write_table
+from radiomics_vert.storage import digest, write_table, sha256_file
 
 logger = logging.getLogger("radiomics_vert.signs")
 
@@ -105,7 +105,7 @@ class Work:
         return {
             "image": scan.image_digest,
             "mask": digest([mask_digest(scan), [case.mask_digest for case in self.cases]]),
-            "subregions": scan.subregions.name if scan.subregions else "",
+            "subregions": sha256_file(scan.subregions) if scan.subregions else "",
             "cases": {case.case_id: case.label for case in self.cases},
             "companions": {name: other.image_digest for name, other in sorted(self.companions.items())},
             "fractured": sorted(self.fractured),
