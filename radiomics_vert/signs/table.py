@@ -27,7 +27,7 @@ from radiomics_vert.signs.loading import load_sign_scan
 from radiomics_vert.signs.measuring import measure_scan
 from radiomics_vert.signs.registry import SEQUENCES, registry
 from radiomics_vert.signs.results import ScanSigns
-from radiomics_vert.storage import digest, write_table, sha256_file
+from radiomics_vert.storage import digest, sha256_file, write_table
 
 logger = logging.getLogger("radiomics_vert.signs")
 
