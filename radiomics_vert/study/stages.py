@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,11 +19,11 @@ from radiomics_vert.extraction.verify import verify
 from radiomics_vert.provenance import git_state, run_facts
 from radiomics_vert.reporting import build_report, summary_sentences, write_report
 from radiomics_vert.results import Result, remove_results
-from radiomics_vert.signs import SignTable, measure_signs
-from radiomics_vert.statistics import reliability
+from radiomics_vert.signs import SignTable, measure_signs, registry
+from radiomics_vert.statistics import reliability, sign_findings
 from radiomics_vert.storage import read_json, write_json
 from radiomics_vert.study.analysis import Watch, describe, examine, renamed, unwatched
-from radiomics_vert.study.choices import model_stage
+from radiomics_vert.study.choices import model_stage, validation_spec
 from radiomics_vert.study.deployment import MODEL, write_bundle
 from radiomics_vert.study.folder import ANALYSED, KINDS, MODELLED, Study, load_results
 from radiomics_vert.study.inputs import Inputs, read_inputs, remeasured
@@ -37,6 +37,8 @@ from radiomics_vert.study.records import (
     reference_dataset,
     study_result,
 )
+from radiomics_vert.study.sign_sheets import SHEETS, write_study_sheets
+from radiomics_vert.study.sign_tables import sign_tables
 
 log = logging.getLogger("radiomics_vert.study")
 
@@ -96,7 +98,7 @@ class Run:
         """
         inputs = self._inputs()
         settings = self.study.settings
-        found = inputs.findings(settings.validation.outer_folds) + inputs.unusable_settings(settings)
+        found = inputs.findings(validation_spec(settings).patient_folds) + inputs.unusable_settings(settings)
         quality = self._quality(inputs, pages=pages)
         return Checked(inputs.summary(), [*found, *quality.findings], quality)
 
@@ -105,9 +107,12 @@ class Run:
         study, started = self.study, time.perf_counter()
         inputs = self._inputs()
         inputs.require_analysis()
+        inputs.require_plan(study.settings)
         measured, parameters = inputs.measured, inputs.parameters
         findings = check_cohort(measured, list(parameters))
         cache = study.folder / study.settings.execution.cache
+        # The pages of quality control link to the sign sheets, so these come first.
+        self._signs(inputs, time.perf_counter())
         quality = self._quality(inputs, pages=True)
         table = extract(
             measured,
@@ -134,7 +139,6 @@ class Run:
         )
         extraction_result(table, parameters, verification).save(study.records)
         self._perturb(inputs)
-        self._signs(inputs, time.perf_counter())
         self._done("extract", started, extraction=dict(table.provenance.run))
         return table
 
@@ -154,11 +158,23 @@ class Run:
         table = measure_signs(
             inputs.cohort,
             sequences=settings.signs.sequences,
+            tables=sign_tables(study),
             n_jobs=self.n_jobs,
             cache=study.folder / settings.execution.cache,
             progress=self.watch("measuring signs"),
         ).of(inputs.measured)
         table.save(study.signs)
+        write_study_sheets(
+            inputs.cohort,
+            table,
+            study.signs,
+            title=settings.title,
+            sequences=settings.signs.sequences,
+            synthetic=settings.synthetic,
+            quality="../../qc",
+            n_jobs=self.n_jobs,
+            progress=self.watch("drawing sign sheets"),
+        )
         self._keep("signs", {**dict(table.features.provenance.run), "seconds": _since(started)})
         return table
 
@@ -178,7 +194,7 @@ class Run:
         agreement = (
             Result.load(study.records, "reliability") if study.settings.reliability.perturbations else None
         )
-        folds = study.settings.validation.outer_folds
+        folds = validation_spec(study.settings).patient_folds
         described = describe(dataset, association.confidence, folds, agreement)
         results = [
             study_result(study.settings, dataset),
@@ -192,6 +208,7 @@ class Run:
                 self.n_jobs,
                 self.watch,
             ),
+            *self._sign_findings(dataset, described),
             provenance_result(
                 dataset, study.settings_digest, git_state(study.folder), study.settings.validation.seed
             ),
@@ -201,6 +218,18 @@ class Run:
             result.save(study.records)
         self._done("analyze", started)
         return results
+
+    def _sign_findings(self, dataset: Dataset, described: Sequence[Result]) -> list[Result]:
+        """Return what each sign shows, where the study measured some."""
+        signs = self.study.load_signs()
+        if signs is None:
+            return []
+        association = next(result for result in described if result.kind == "association")
+        found = sign_findings(
+            dataset, association, [vars(sign) for sign in registry().values()], signs.absences
+        )
+        spec = {**found.spec, "sheets": f"signs/{SHEETS}/index.html"}
+        return [Result(found.kind, found.tables, spec, found.provenance)]
 
     def validate(self) -> list[Result]:
         """Validate the models by patient, compare, probe and explain them; write the tables."""
