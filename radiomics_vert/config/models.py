@@ -90,6 +90,13 @@ class ExtractionSettings(Strict):
     verify_seed: int = Field(2026, ge=0, description="Seed of that draw.")
 
 
+class CalibrationSettings(Strict):
+    """The line from HU to bone mineral density, from a phantom scanned with the patients or before."""
+
+    slope: float = Field(gt=0, description="mg/cm3 per HU.")
+    intercept: float = Field(0.0, description="mg/cm3 at 0 HU.")
+
+
 class SignSettings(Strict):
     """Which imaging signs are measured beside texture."""
 
@@ -98,6 +105,14 @@ class SignSettings(Strict):
         {},
         description="What a sequence of the image table is called in the registry of signs (CT, T1, T2, "
         "STIR, T1_CONTRAST, ADC, IN_PHASE, OPPOSED_PHASE, FAT_FRACTION), where the names differ.",
+    )
+    calibration: CalibrationSettings | None = Field(
+        None, description="From HU to mg/cm3, for volumetric bone mineral density; absent without it."
+    )
+    norm: str | None = Field(
+        None,
+        description="Table of mean trabecular HU of healthy people (columns sex, age_from, age_to, hu), "
+        "relative to the study folder; with the clinical columns age and sex it gives the loss against them.",
     )
 
 

@@ -51,6 +51,7 @@ def load_sign_scan(
     companions: Mapping[str, Scan] | None = None,
     *,
     fractured: frozenset[int] = frozenset(),
+    tables: Mapping[str, Mapping[str, float]] | None = None,
 ) -> SignScan:
     """Read the scan of some cases.
 
@@ -63,6 +64,8 @@ def load_sign_scan(
         left out.
     fractured : frozenset of int, optional
         Labels that are known to be fractured.
+    tables : mapping of str to mapping of str to float, optional
+        Of the patient: `calibration` and `norm`, see :mod:`radiomics_vert.signs.norms`.
 
     Returns
     -------
@@ -105,6 +108,7 @@ def load_sign_scan(
             for name, other in sorted((companions or {}).items())
             if (found := _companion(other, geometry, box)) is not None
         },
+        tables=tables or {},
         fractured=fractured,
     )
 

@@ -6,7 +6,7 @@ import logging
 import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from importlib import resources
 from itertools import groupby
@@ -25,6 +25,7 @@ from radiomics_vert.feature_table import IDENTITY, FeatureTable
 from radiomics_vert.provenance import Provenance, run_facts, versions
 from radiomics_vert.signs.loading import load_sign_scan
 from radiomics_vert.signs.measuring import measure_scan
+from radiomics_vert.signs.norms import Tables
 from radiomics_vert.signs.registry import SEQUENCES, registry
 from radiomics_vert.signs.results import ScanSigns
 from radiomics_vert.storage import digest, sha256_file, write_table
@@ -33,7 +34,7 @@ logger = logging.getLogger("radiomics_vert.signs")
 
 PREFIX = "sign_"
 """Begins the column of a sign in tables of features, so that a sign is never taken for texture."""
-RELEASE = 1
+RELEASE = 2
 """Raised when a definition changes, so that the cache of older values is left behind."""
 _PROBLEM = ("code", "title", "expected", "found", "where", "remedy")
 
@@ -92,12 +93,15 @@ class Work:
         Further images on the same grid, by sequence.
     fractured : frozenset of int
         Labels that the study knows to be fractured: never a reference.
+    tables : Tables
+        Of the patient: calibration and norm.
     """
 
     cases: tuple[Case, ...]
     sequence: str
     companions: Mapping[str, Scan]
     fractured: frozenset[int]
+    tables: Tables = field(default_factory=dict)
 
     def content(self) -> dict[str, Any]:
         """Return all that determines the values."""
@@ -109,6 +113,7 @@ class Work:
             "cases": {case.case_id: case.label for case in self.cases},
             "companions": {name: other.image_digest for name, other in sorted(self.companions.items())},
             "fractured": sorted(self.fractured),
+            "tables": {name: dict(self.tables[name]) for name in sorted(self.tables)},
             "definitions": {"sequence": self.sequence, "release": str(RELEASE), "registry": _registry()},
         }
 
@@ -118,6 +123,7 @@ def measure_signs(
     *,
     sequences: Mapping[str, str] | None = None,
     fractured: set[str] | None = None,
+    tables: Mapping[str, Tables] | None = None,
     n_jobs: int = 1,
     cache: Path | None = None,
     progress: parallel.Progress | None = None,
@@ -137,6 +143,9 @@ def measure_signs(
     fractured : set of str, optional
         Case ids that are no reference vertebrae whatever their shape; by default the vertebrae that have a
         clinical row of their own level.
+    tables : mapping of str to Tables, optional
+        By subject id, calibration and norm of :func:`radiomics_vert.signs.norms.patient_tables`; without
+        them vBMD and the loss against a norm are absent.
     n_jobs : int, default 1
         Workers; the values do not depend on it.
     cache : Path, optional
@@ -150,7 +159,7 @@ def measure_signs(
         A scan that cannot be read, and a vertebra without a frame, are failures with their reason.
     """
     started = time.monotonic()
-    works = scan_works(cohort, sequences, fractured)
+    works = scan_works(cohort, sequences, fractured, tables)
     store = ContentCache(cache / "signs") if cache is not None else None
     found = parallel.run(partial(_measure, store=store), works, n_jobs=n_jobs, progress=progress)
     used = Counter(reason for _, reason in found)
@@ -182,13 +191,16 @@ def _known_fractures(cohort: Cohort) -> set[str]:
 
 
 def scan_works(
-    cohort: Cohort, sequences: Mapping[str, str] | None = None, fractured: set[str] | None = None
+    cohort: Cohort,
+    sequences: Mapping[str, str] | None = None,
+    fractured: set[str] | None = None,
+    tables: Mapping[str, Tables] | None = None,
 ) -> list[Work]:
     """Return what each scan of a cohort is measured from, in its order.
 
     Parameters
     ----------
-    cohort, sequences, fractured
+    cohort, sequences, fractured, tables
         As of :func:`measure_signs`.
     """
     fractured = _known_fractures(cohort) if fractured is None else fractured
@@ -207,7 +219,9 @@ def scan_works(
             if other.scan_id != scan.scan_id and spelt[other.sequence] in SEQUENCES
         }
         broken = frozenset(case.label for case in cases if case.case_id in fractured)
-        works.append(Work(cases, spelt[scan.sequence], others, broken))
+        works.append(
+            Work(cases, spelt[scan.sequence], others, broken, (tables or {}).get(scan.subject_id, {}))
+        )
     return works
 
 
@@ -228,7 +242,7 @@ def _measure(work: Work, *, store: ContentCache | None) -> tuple[dict[str, Any],
             reason = store.reason(content, name)
         # The last bit of a matrix product can depend on the number of threads, and so on the workers.
         with threadpool_limits(limits=1):
-            scan = load_sign_scan(work.cases, work.companions, fractured=work.fractured)
+            scan = load_sign_scan(work.cases, work.companions, fractured=work.fractured, tables=work.tables)
             entry = _plain(measure_scan(scan, work.sequence))
         if store is not None:
             store.store(content, name, entry)
