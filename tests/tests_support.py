@@ -22,6 +22,7 @@ featureClass:
 setting:
   binWidth: 25
 """
+# Without signs, which cost more than all the rest: tests of signs turn them on.
 SMALL_STUDY = """
 title: A small synthetic study
 question: Does the path hold from images to report?
@@ -31,6 +32,8 @@ outcome: {column: diagnosis, positive: metastatic, negative: osteoporotic}
 covariates: [age, sex]
 extraction:
   parameters: {CT: small.yaml}
+  verify: 0
+signs: {measure: false}
 validation: {repeats: 2, outer_folds: 3, inner_folds: 2, seed: 7}
 execution: {workers: 1, progress: false}
 """
