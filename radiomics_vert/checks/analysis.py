@@ -39,15 +39,16 @@ def check_features(table: FeatureTable) -> list[Finding]:
     return [*_failures(table), *grey_level_findings(table.diagnostics), *_not_finite(table)]
 
 
-def check_dataset(dataset: Dataset, outer_folds: int = 5) -> list[Finding]:
+def check_dataset(dataset: Dataset, outer_folds: int | None = 5) -> list[Finding]:
     """Check a dataset: size of the classes, and what was left out of it.
 
     Parameters
     ----------
     dataset : Dataset
         What :func:`radiomics_vert.merge` returned.
-    outer_folds : int, default 5
-        Folds of the planned cross-validation.
+    outer_folds : int or None, default 5
+        Folds of the planned cross-validation, each of which needs a patient of each class; None where
+        the folds are sites.
 
     Returns
     -------
@@ -160,10 +161,10 @@ def _not_finite(table: FeatureTable) -> Iterator[Finding]:
             )
 
 
-def _class_sizes(dataset: Dataset, outer_folds: int) -> Iterator[Finding]:
+def _class_sizes(dataset: Dataset, outer_folds: int | None) -> Iterator[Finding]:
     for name, value in _classes(dataset):
         patients = dataset.groups[dataset.y == value].nunique()
-        if patients < outer_folds:
+        if outer_folds is not None and patients < outer_folds:
             yield Finding(
                 "RV502",
                 "error",

@@ -11,7 +11,7 @@ from radiomics_vert.dataset import Dataset
 from radiomics_vert.errors import AnalysisError, Problem
 from radiomics_vert.modeling import ValidationSpec
 from radiomics_vert.modeling.design import require_folds
-from radiomics_vert.modeling.harmonisation import harmonisation_columns
+from radiomics_vert.modeling.harmonisation import harmonisation_columns, require_engine
 from radiomics_vert.modeling.splits import patients_per_class
 from radiomics_vert.modeling.subgroup_auc import VARIABLES
 from radiomics_vert.phrases import did_you_mean
@@ -45,13 +45,14 @@ def check_plan(
     list of Finding
         RV502 too few patients for the folds, the inner ones in every outer training part too. RV413 a
         subgroup of an unknown variable. RV103, RV105, RV506, RV507 what harmonisation or
-        leave-one-site-out cannot use.
+        leave-one-site-out cannot use, among it a package that is not installed.
     """
     found = list(_unknown_subgroups(dataset, subgroups))
     if harmonise_covariates is not None:
+        found += _asked(require_engine)
         found += _asked(lambda: harmonisation_columns(dataset, harmonise_covariates))
     # Fewer patients than outer folds are a finding of check_dataset already.
-    if validation.scheme != "repeated_kfold" or _fewest_patients(dataset) >= validation.outer_folds:
+    if _fewest_patients(dataset) >= (validation.patient_folds or 0):
         found += _asked(lambda: require_folds(dataset, validation))
     return list({(one.code, one.explanation): one for one in found}.values())
 

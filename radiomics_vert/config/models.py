@@ -319,7 +319,9 @@ class StudySettings(Strict):
     outcome: OutcomeSettings = Field(description=OutcomeSettings.__doc__)
     covariates: list[str] = Field(
         [],
-        description="Columns of the clinical table (age, sex, ...) or level_region, level_order, site; "
+        description="Columns of the clinical table (age, sex, ...), or level_region, level_order, site, or "
+        "facts of acquisition that the files or the image table tell (slice_thickness, contrast_phase, kvp, "
+        "field_strength, manufacturer, model, ...; of several sequences the first that has the fact); "
         "compared in Table 1 and validated as a model of their own.",
     )
     extraction: ExtractionSettings = Field(description=ExtractionSettings.__doc__)

@@ -8,13 +8,15 @@ import numpy as np
 import pandas as pd
 
 from radiomics_vert.cohort import Cohort, Level
+from radiomics_vert.dataset.acquisition import ACQUISITION_COVARIATES, case_acquisition, unit_fact
 from radiomics_vert.dataset.audit import Audit
-from radiomics_vert.dataset.naming import SEQUENCE_SEPARATOR
+from radiomics_vert.dataset.naming import SEQUENCE_SEPARATOR, unit_ids
 from radiomics_vert.dataset.nouns import Dataset
 from radiomics_vert.dataset.outcome import binary_outcome
 from radiomics_vert.dataset.roles import require_one_role
 from radiomics_vert.errors import DatasetError, Problem
 from radiomics_vert.extraction import IDENTITY, FeatureTable
+from radiomics_vert.phrases import did_you_mean
 from radiomics_vert.provenance import Provenance
 from radiomics_vert.storage import blanks_filled
 
@@ -30,6 +32,7 @@ def merge(
     negative: str | None = None,
     covariates: Sequence[str] = (),
     rater: str | None = None,
+    acquisition: pd.DataFrame | None = None,
 ) -> Dataset:
     """Join features with the clinical table, one row per vertebra.
 
@@ -52,9 +55,13 @@ def merge(
         The other class. Without it the outcome must have exactly two values; with it, rows of
         further classes are left out and listed.
     covariates : sequence of str
-        Columns of the clinical table, or `level_region`, `level_order`, `site`.
+        Columns of the clinical table, or `level_region`, `level_order`, `site`, or facts of acquisition such
+        as `slice_thickness`; a clinical column goes before a fact of the same name.
     rater : str, optional
         Whose masks to use where several raters outlined the same vertebra.
+    acquisition : DataFrame, optional
+        What :func:`case_acquisition` returned, where facts of acquisition are covariates. With several
+        sequences a fact is that of the first one that has it.
 
     Returns
     -------
@@ -80,7 +87,7 @@ def merge(
         X=wide.loc[kept],
         y=y,
         groups=info.loc[kept, "subject_id"],
-        covariates=_covariates(matched, info, covariates, clinical).loc[kept],
+        covariates=_covariates(matched, info, covariates, clinical, acquisition).loc[kept],
         audit=audit.frame(),
         info=info.loc[kept],
         outcome=outcome,
@@ -173,14 +180,8 @@ def preview(
         negative=negative,
         covariates=covariates,
         rater=rater,
+        acquisition=case_acquisition(cohort),
     )
-
-
-def unit_ids(values: pd.DataFrame) -> pd.Series[str]:
-    """Return the id of the vertebra of each row: subject, session if any, level (or label)."""
-    level = values["level"].where(values["level"] != "", "label" + values["label"].astype(str))
-    session = values["session"].where(values["session"] == "", values["session"] + "_")
-    return values["subject_id"] + "_" + session + level
 
 
 def _one_rater(values: pd.DataFrame, rater: str | None, audit: Audit) -> pd.DataFrame:
@@ -277,7 +278,11 @@ def _lookup(rows: pd.DataFrame, info: pd.DataFrame, keys: list[str]) -> pd.DataF
 
 
 def _covariates(
-    matched: pd.DataFrame, info: pd.DataFrame, names: Sequence[str], clinical: pd.DataFrame
+    matched: pd.DataFrame,
+    info: pd.DataFrame,
+    names: Sequence[str],
+    clinical: pd.DataFrame,
+    acquisition: pd.DataFrame | None,
 ) -> pd.DataFrame:
     columns = {}
     for name in names:
@@ -289,6 +294,8 @@ def _covariates(
             columns[name] = info["level"].map(_level_order)
         elif name == "site":
             columns[name] = info["site"].replace("", np.nan)
+        elif name in ACQUISITION_COVARIATES:
+            columns[name] = unit_fact(acquisition, name).reindex(info.index)
         else:
             raise _missing_column(name, clinical, "covariate")
     return pd.DataFrame(columns, index=info.index).apply(_as_number_where_possible)
@@ -323,13 +330,21 @@ def _nothing_measured(tables: Sequence[FeatureTable]) -> Problem:
 
 
 def _missing_column(name: str, clinical: pd.DataFrame, role: str) -> DatasetError:
+    known = list(map(str, clinical.columns))
+    known += [*DERIVED_COVARIATES, *ACQUISITION_COVARIATES] if role == "covariate" else []
+    meant = did_you_mean(name, known)
     return DatasetError(
         Problem(
             "RV103",
             f"the {role} {name!r} as a column of the clinical table"
-            + (f" or one of {', '.join(DERIVED_COVARIATES)}" if role == "covariate" else ""),
+            + (
+                f", one of {', '.join(DERIVED_COVARIATES)}, or a fact of acquisition such as slice_thickness"
+                if role == "covariate"
+                else ""
+            ),
             f"the columns {', '.join(map(str, clinical.columns))}",
             "clinical table",
-            f"correct the name of the {role} in the study, or add the column",
+            (f"{meant} Otherwise " if meant else "")
+            + f"correct the name of the {role} in the study, or add the column",
         )
     )

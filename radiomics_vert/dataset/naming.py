@@ -1,8 +1,10 @@
-"""What a feature's name says: sequence, image filter, feature class, feature."""
+"""What a feature's name says: sequence, image filter, feature class, feature; and the id of a vertebra."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
+
+import pandas as pd
 
 SEQUENCE_SEPARATOR = "__"
 SIGN = "sign"
@@ -66,3 +68,10 @@ def parse_feature(name: str) -> FeatureName:
     if len(parts) == 3 and parts[1] in FEATURE_CLASSES:
         return FeatureName(sequence, *parts)
     return FeatureName(sequence, "", "", rest)
+
+
+def unit_ids(values: pd.DataFrame) -> pd.Series[str]:
+    """Return the id of the vertebra of each row: subject, session if any, level (or label)."""
+    level = values["level"].where(values["level"] != "", "label" + values["label"].astype(str))
+    session = values["session"].where(values["session"] == "", values["session"] + "_")
+    return values["subject_id"] + "_" + session + level

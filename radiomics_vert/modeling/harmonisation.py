@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -250,14 +251,25 @@ def dataset_sites(dataset: Dataset) -> SiteArray:
     return sites.astype(str).to_numpy(dtype=object)
 
 
-def _engine(sites: SiteArray, covariates: FloatArray) -> Any:
-    # Imported here: it takes seconds to load and most studies have one site.
-    try:
-        from combatlearn import ComBat
-    except ImportError as error:
+def require_engine() -> None:
+    """Refuse to harmonise when the package that does it is not installed.
+
+    Raises
+    ------
+    AnalysisError
+        RV506.
+    """
+    if find_spec("combatlearn") is None:
         remedy = "pip install 'radiomics-vert[harmonisation]', or leave harmonisation out"
         missing = Problem("RV506", "the package combatlearn", "it is not installed", "harmonise", remedy)
-        raise AnalysisError(missing) from error
+        raise AnalysisError(missing)
+
+
+def _engine(sites: SiteArray, covariates: FloatArray) -> Any:
+    require_engine()
+    # Imported here: it takes seconds to load and most studies have one site.
+    from combatlearn import ComBat
+
     # Covariates always as numbers: the engine would code categories by those of the rows at hand.
     columns = pd.DataFrame(covariates) if covariates.shape[1] else None
     return ComBat(pd.Series(sites), continuous_covariates=columns, method="fortin")

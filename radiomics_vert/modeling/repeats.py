@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from radiomics_vert.dataset.merging import unit_ids
-from radiomics_vert.dataset.naming import SEQUENCE_SEPARATOR
+from radiomics_vert.dataset.naming import SEQUENCE_SEPARATOR, unit_ids
 from radiomics_vert.dataset.nouns import Dataset
 from radiomics_vert.errors import AnalysisError, Problem
 from radiomics_vert.extraction import FeatureTable

@@ -94,6 +94,11 @@ class ValidationSpec:
         found = repr(getattr(self, name))
         return Problem("RV602", expected, found, f"validation, {name}", "correct the setting")
 
+    @property
+    def patient_folds(self) -> int | None:
+        """Outer folds that each need a patient of each class; None where the folds are sites."""
+        return None if self.scheme == "leave_one_site_out" else self.outer_folds
+
     def as_dict(self) -> dict[str, Any]:
         """Return the specification as plain values, ready for JSON."""
         return asdict(self)

@@ -28,7 +28,7 @@ def renamed(result: Result, kind: str) -> Result:
 
 
 def describe(
-    dataset: Dataset, confidence: float, outer_folds: int, agreement: Result | None = None
+    dataset: Dataset, confidence: float, outer_folds: int | None, agreement: Result | None = None
 ) -> list[Result]:
     """Return Table 1, the findings on the dataset, the association of every feature, and top values.
 
@@ -38,8 +38,8 @@ def describe(
         The vertebrae.
     confidence : float
         Level of all intervals.
-    outer_folds : int
-        Folds of the planned validation.
+    outer_folds : int or None
+        Folds of the planned validation, as :func:`radiomics_vert.check_dataset` takes them.
     agreement : Result, optional
         Kind `reliability`: the ICC of each feature stands beside its association.
     """

@@ -10,8 +10,15 @@ import numpy as np
 from radiomics_vert.checks import Finding, check_cohort, check_dataset, check_plan, finding_of
 from radiomics_vert.cohort import Case, Cohort, ReferenceRule, read_cohort, reference_cases
 from radiomics_vert.config import StudySettings
-from radiomics_vert.dataset import DERIVED_COVARIATES, Dataset, preview
-from radiomics_vert.errors import CohortError, DatasetError, Problem, RadiomicsVertError
+from radiomics_vert.dataset import ACQUISITION_COVARIATES, DERIVED_COVARIATES, Dataset, preview
+from radiomics_vert.errors import (
+    AnalysisError,
+    CohortError,
+    DatasetError,
+    Problem,
+    RadiomicsVertError,
+    raise_all,
+)
 from radiomics_vert.extraction import ExtractionParams, builtin_params, read_params
 from radiomics_vert.imaging import Perturbation
 from radiomics_vert.modeling import MIN_REPEATED, require_package
@@ -64,12 +71,12 @@ class Inputs:
             parts.append(f"{vertebrae(len(self.expected))} to analyse ({classes})")
         return "; ".join(parts)
 
-    def findings(self, outer_folds: int) -> list[Finding]:
+    def findings(self, patient_folds: int | None) -> list[Finding]:
         """Return everything that can be said before features are computed."""
         found = check_cohort(self.measured, list(self.parameters))
         found += [finding_of(problem) for problem in self.outcome_problems]
         if self.expected is not None:
-            found += check_dataset(self.expected, outer_folds)
+            found += check_dataset(self.expected, patient_folds)
         return found
 
     def unusable_settings(self, settings: StudySettings) -> list[Finding]:
@@ -139,6 +146,27 @@ class Inputs:
             raise CohortError(nothing, *reasons[:3])
         if self.outcome_problems:
             raise DatasetError(*self.outcome_problems)
+
+    def require_plan(self, settings: StudySettings) -> None:
+        """Stop before long work when the models could not be validated as the settings say.
+
+        Raises
+        ------
+        AnalysisError
+            With the code of each error that `check` would list: RV502 too few patients for the folds, RV413
+            an unknown subgroup, RV506 a package that is missing, and more.
+        """
+        found = self.unusable_settings(settings)
+        if self.expected is not None:
+            found = [*check_dataset(self.expected, validation_spec(settings).patient_folds), *found]
+        raise_all(
+            AnalysisError,
+            [
+                Problem(one.code, "settings that this cohort can bear", one.explanation, "study", one.remedy)
+                for one in found
+                if one.severity == "error"
+            ],
+        )
 
 
 def read_inputs(study: Study, n_jobs: int, watch: Watch) -> Inputs:
@@ -230,7 +258,7 @@ def _parameters(folder: Path, name: str) -> ExtractionParams:
 
 
 def _columns(cohort: Cohort) -> list[str]:
-    return [*map(str, cohort.clinical.columns), *DERIVED_COVARIATES]
+    return [*map(str, cohort.clinical.columns), *DERIVED_COVARIATES, *ACQUISITION_COVARIATES]
 
 
 def _missing_columns(cohort: Cohort, study: Study) -> list[Problem]:

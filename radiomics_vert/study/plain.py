@@ -176,7 +176,7 @@ def validate_table(
     results = ModelStage(dataset, specs, validation, assessment, n_jobs, watch).results()
     frame = _frame_results(study, dataset, validation.confidence, 0.05, validation.seed)
     checks = [
-        renamed(findings_result(check_dataset(dataset, validation.outer_folds)), "checks_dataset"),
+        renamed(findings_result(check_dataset(dataset, validation.patient_folds)), "checks_dataset"),
         renamed(findings_result(check_validation(results[0])), "checks_validation"),
     ]
     remove_results(study.records, MODELLED)

@@ -8,9 +8,9 @@ from dataclasses import asdict
 import pandas as pd
 
 from radiomics_vert.cohort import Cohort, acquisition_table
-from radiomics_vert.cohort.acquisition import FACTS, known_facts, summarise
+from radiomics_vert.cohort.acquisition import summarise
 from radiomics_vert.config import StudySettings
-from radiomics_vert.dataset import Dataset, merge, parse_feature, unit_ids
+from radiomics_vert.dataset import Dataset, case_acquisition, merge, parse_feature, unit_ids
 from radiomics_vert.dataset.naming import SEQUENCE_SEPARATOR
 from radiomics_vert.extraction import IDENTITY, ExtractionParams, FeatureTable
 from radiomics_vert.extraction.verify import Verification
@@ -85,7 +85,7 @@ def cohort_result(cohort: Cohort, measured: Cohort) -> Result:
     scans = acquisition_table(measured)
     tables = {
         "counts": pd.DataFrame([counts]),
-        "acquisition": _acquisition(measured),
+        "acquisition": case_acquisition(measured),
         "acquisition_scans": scans,
         "acquisition_summary": summarise(scans),
         "refused": refused,
@@ -99,16 +99,6 @@ def _keys_only(unmatched: pd.DataFrame) -> pd.DataFrame:
     """Return what names a clinical row; its other columns were not asked for and stay out."""
     keys = ("line", "subject_id", "session", "level", "label")
     return unmatched[[name for name in keys if name in unmatched]].reset_index(drop=True)
-
-
-def _acquisition(measured: Cohort) -> pd.DataFrame:
-    """Return the facts of acquisition of each case."""
-    facts = {scan.scan_id: known_facts(scan) for scan in measured.scans}
-    present = dict.fromkeys(name for name in FACTS if any(name in own for own in facts.values()))
-    return pd.DataFrame(
-        [{**case.identity(), **facts[case.scan.scan_id]} for case in measured.cases],
-        columns=[*IDENTITY, *present],
-    )
 
 
 def acquisition_info(cohort: Result, dataset: Dataset) -> pd.DataFrame:

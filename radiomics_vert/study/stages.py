@@ -181,8 +181,10 @@ class Run:
     def dataset(self) -> Dataset:
         """Return the dataset of what was measured and of the clinical table."""
         study = self.study
+        measured = study.measured()
         clinical = read_clinical(study.folder / study.settings.cohort.clinical, study.secret())
-        return merge(study.measured(), clinical, **study.dataset_roles())
+        acquisition = Result.load(study.records, "cohort").frame("acquisition")
+        return merge(measured, clinical, **study.dataset_roles(), acquisition=acquisition)
 
     def analyze(self) -> list[Result]:
         """Compare the classes, feature by feature; write the tables."""

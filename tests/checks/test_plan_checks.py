@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from radiomics_vert import phrases
-from radiomics_vert.checks import check_plan, finding_of
+from radiomics_vert.checks import check_dataset, check_plan, finding_of
 from radiomics_vert.dataset import Dataset
 from radiomics_vert.errors import AnalysisError
 from radiomics_vert.modeling import ModelSpec, ValidationSpec, cross_validate
@@ -31,7 +31,7 @@ def dataset(negative: int = 20, positive: int = 9, sites: tuple[str, ...] = ("A"
         covariates=pd.DataFrame(
             {"age": np.arange(n) + 50.0, "sex": ["F", "M", "M"] * (n // 3) + ["F"] * (n % 3)}, index=unit
         ),
-        audit=pd.DataFrame(),
+        audit=pd.DataFrame(columns=["unit", "sequence", "code", "reason"]),
         info=pd.DataFrame({"subject_id": subject, "level": "L1", "site": site}, index=unit),
         outcome="diagnosis",
         positive="metastatic",
@@ -77,6 +77,27 @@ def test_what_is_foreseen_is_what_the_validation_says(inner):
 
 def test_too_few_outer_folds_are_told_by_the_check_of_the_dataset_alone():
     assert check_plan(dataset(positive=2), RULES) == []
+
+
+def test_sites_as_folds_need_no_patients_per_outer_fold():
+    # Two sites with two patients of the rarer class each: enough for two inner folds, not for three.
+    few, sites = dataset(positive=4), replace(RULES, outer_folds=9, inner_folds=2)
+    assert sites.patient_folds == 9
+    assert ("RV502", "error") in codes(check_dataset(few, sites.patient_folds))
+    by_site = replace(sites, scheme="leave_one_site_out")
+    assert by_site.patient_folds is None
+    assert codes(check_dataset(few, by_site.patient_folds))[0] == ("RV406", "warning")
+    assert check_plan(few, by_site) == []
+    assert codes(check_plan(few, replace(by_site, inner_folds=3))) == [("RV502", "error")]
+
+
+def test_harmonisation_without_its_package_is_found(monkeypatch):
+    assert check_plan(dataset(), RULES, harmonise_covariates=("age",)) == []
+    monkeypatch.setattr("radiomics_vert.modeling.harmonisation.find_spec", lambda name: None)
+    (finding,) = check_plan(dataset(), RULES, harmonise_covariates=("age",))
+    assert codes([finding]) == [("RV506", "error")]
+    assert "pip install 'radiomics-vert[harmonisation]'" in finding.remedy
+    assert check_plan(dataset(), RULES, harmonise_covariates=None) == []
 
 
 @pytest.mark.parametrize(

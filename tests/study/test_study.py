@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from radiomics_vert._version import __version__
-from radiomics_vert.errors import RadiomicsVertError, ReportError
+from radiomics_vert.errors import AnalysisError, RadiomicsVertError, ReportError
 from radiomics_vert.results import Result
 from radiomics_vert.study import Run, load_results, load_study, result_sentences
 from tests_support import edit, lay_small_study
@@ -160,6 +160,25 @@ def test_check_foresees_what_the_outcome_cannot_give(small_study):
     checked = Run(load_study(small_study)).check(pages=False)
     assert "RV502" in {f.code for f in checked.findings if f.severity == "error"}
     assert "osteoporotic" in checked.summary
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code"),
+    [
+        ("outer_folds: 3", "outer_folds: 9", "RV502"),
+        ("inner_folds: 2", "inner_folds: 6", "RV502"),
+        ("execution:", "assessment: {subgroups: [sexe]}\nexecution:", "RV413"),
+        ("seed: 7}", "seed: 7, harmonise: combat, harmonise_covariates: [diagnosis]}", "RV506"),
+    ],
+)
+def test_a_plan_that_cannot_be_followed_stops_before_long_work(small_study, old, new, code):
+    edit(small_study / "study.yaml", old, new)
+    run = Run(load_study(small_study))
+    for stage in (run.extract, run.run):
+        with pytest.raises(AnalysisError) as error:
+            stage()
+        assert code in {problem.code for problem in error.value.problems}
+    assert not run.study.features.exists()
 
 
 def test_nothing_to_measure_stops_before_long_work(small_study):
