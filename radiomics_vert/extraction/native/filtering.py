@@ -142,9 +142,13 @@ def _filter_tiles(volume: np.ndarray, coefficients: np.ndarray, first: int, stop
         while x < width:
             o, i0 = divmod(start + x, inner)
             together = min(inner - i0, width - x)
-            for i in range(n):
-                for c in range(together):
-                    data[i, x + c] = volume[o, i, i0 + c]
+            if inner == 1:
+                for i in range(n):
+                    data[i, x] = volume[o, i, 0]
+            else:
+                for i in range(n):
+                    for c in range(together):
+                        data[i, x + c] = volume[o, i, i0 + c]
             x += together
         _forwards(data, ahead, coefficients, stop)
         _backwards(data, back, coefficients, first)

@@ -103,12 +103,16 @@ def run_features(counts: np.ndarray, levels: np.ndarray) -> np.ndarray:
         Grey levels.
     """
     lengths = np.arange(1.0, counts.shape[2] + 1)
-    total, matrices = np.zeros(16), 0
+    found, matrices = np.zeros(16), 0
     for a in range(counts.shape[0]):
-        if counts[a].sum() > 0:
-            total += extent_features(counts[a], levels, lengths)
+        own = extent_features(counts[a], levels, lengths)
+        if own[0] > 0:  # not NaN: there is a run
             matrices += 1
-    return total / matrices
+            for k in range(16):
+                found[k] += own[k]
+    for k in range(16):
+        found[k] /= matrices
+    return found
 
 
 @compiled
@@ -182,7 +186,8 @@ def pair_features(joint: np.ndarray, levels: np.ndarray, highest: int) -> np.nda
                 found[10, a] += p * p
                 found[16, a] = max(found[16, a], p)
     mean_x, mean_y = _means(rows, levels), _means(columns, levels)
-    found[1] = mean_x
+    for a in range(directions):
+        found[1, a] = mean_x[a]
     _moments(found, joint, rows, columns, levels, mean_x, mean_y)
     _sum_features(found, sums, mean_x, mean_y)
     _difference_features(found, differences, highest)
@@ -193,7 +198,8 @@ def pair_features(joint: np.ndarray, levels: np.ndarray, highest: int) -> np.nda
 def _means(marginal: np.ndarray, levels: np.ndarray) -> np.ndarray:
     means = np.zeros(marginal.shape[1])
     for i in range(levels.size):
-        means += marginal[i] * levels[i]
+        for a in range(means.size):
+            means[a] += marginal[i, a] * levels[i]
     return means
 
 
@@ -212,17 +218,19 @@ def _moments(
     variance_x, variance_y = np.zeros(directions), np.zeros(directions)
     covariance = np.zeros(directions)
     for i in range(levels.size):
-        variance_x += rows[i] * (levels[i] - mean_x) ** 2
-        variance_y += columns[i] * (levels[i] - mean_y) ** 2
+        for a in range(directions):
+            apart_x, apart_y = levels[i] - mean_x[a], levels[i] - mean_y[a]
+            variance_x[a] += rows[i, a] * (apart_x * apart_x)
+            variance_y[a] += columns[i, a] * (apart_y * apart_y)
         for j in range(levels.size):
             for a in range(directions):
                 covariance[a] += joint[i, j, a] * (levels[i] - mean_x[a]) * (levels[j] - mean_y[a])
-    found[19] = variance_x
     for a in range(directions):
+        found[19, a] = variance_x[a]
         if min(variance_x[a], variance_y[a]) < NO_VARIANCE:
             found[6, a] = np.nan
         else:
-            scale = variance_x[a] ** 0.5 * variance_y[a] ** 0.5
+            scale = np.sqrt(variance_x[a]) * np.sqrt(variance_y[a])
             found[6, a] = covariance[a] / (scale + EPSILON)
 
 
@@ -232,9 +240,10 @@ def _sum_features(found: np.ndarray, sums: np.ndarray, mean_x: np.ndarray, mean_
     for s in range(2, sums.shape[0]):
         for a in range(sums.shape[1]):
             p, apart = sums[s, a], s - mean_x[a] - mean_y[a]
-            found[4, a] += p * apart**2
-            found[3, a] += p * apart**3
-            found[2, a] += p * apart**4
+            squared = apart * apart
+            found[4, a] += p * squared
+            found[3, a] += p * squared * apart
+            found[2, a] += p * squared * squared
             found[17, a] += p * s
             if p != 0:
                 found[18, a] -= p * np.log2(p + EPSILON)
@@ -258,4 +267,6 @@ def _difference_features(found: np.ndarray, differences: np.ndarray, highest: in
             if d > 0:
                 found[15, a] += p / squared
     for d in range(highest):
-        found[9] += differences[d] * (d - found[7]) ** 2
+        for a in range(differences.shape[1]):
+            apart = d - found[7, a]
+            found[9, a] += differences[d, a] * (apart * apart)
