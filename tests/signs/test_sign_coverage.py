@@ -51,6 +51,7 @@ def test_committed_tables_keep_their_tolerances(path: Path):
     assert wrong.empty, wrong.to_string()
 
 
+@pytest.mark.slow
 def test_the_table_of_the_column_is_what_the_code_measures():
     committed = pd.read_csv(TABLE)
     pd.testing.assert_frame_equal(table(), committed, check_dtype=False, atol=2e-3)

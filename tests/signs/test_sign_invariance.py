@@ -191,7 +191,10 @@ SHIFTED = {
 STEPS = ("pw_angularity", "gst_vert", "grad_ratio", "takigawa_p")
 
 
-@pytest.mark.parametrize("sequence", SEQUENCES)
+@pytest.mark.parametrize(
+    "sequence",
+    [name if name in ("CT", "T1") else pytest.param(name, marks=pytest.mark.slow) for name in SEQUENCES],
+)
 def test_a_grid_that_lies_elsewhere_gives_the_same_signs(sequence):
     tables = [values(sequence, SPACING, shift) for shift in SHIFTS]
     for name, sign in registry().items():
