@@ -135,7 +135,13 @@ class ReliabilitySettings(Strict):
     perturbations: list[str] = Field(
         [],
         description="Changes of the masks whose effect on the features is measured, such as grow1, shrink1, "
-        "rotate+2, rotate-2, shift+0.5, contour1; without any, reliability is not measured.",
+        "rotate+2, rotate-2, shift+0.5, contour1.",
+    )
+    compare: list[Literal["raters", "sessions"]] = Field(
+        [],
+        description="Repeated measurements of the cohort itself whose agreement is measured too: the masks "
+        "of several raters, the scans of several sessions. The ICC of the changed masks stands beside the "
+        "association where there are some, else that of the first named here.",
     )
     sample: int = Field(
         24,

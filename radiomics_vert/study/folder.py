@@ -195,7 +195,10 @@ def load_study(path: str | Path, output: Path | None = None) -> Study:
 
 
 # What each stage writes. A stage that runs again first removes what it wrote, and what rests on it.
-MEASURED = ("cohort", "checks_extraction", "quality", "extraction", "reliability")
+MEASURED = (
+    *("cohort", "checks_extraction", "quality", "extraction"),
+    *("reliability", "reliability_raters", "reliability_sessions"),
+)
 ANALYSED = (
     *("study", "flow", "checks_dataset", "table_one", "signs", "association", "values"),
     *("adjusted", "confounding", "checks_confounding", "sample_size_check", "provenance"),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from radiomics_vert.checks import Finding, check_cohort, check_dataset, check_plan, finding_of
 from radiomics_vert.cohort import Case, Cohort, ReferenceRule, read_cohort, reference_cases
@@ -19,10 +20,11 @@ from radiomics_vert.errors import (
     RadiomicsVertError,
     raise_all,
 )
-from radiomics_vert.extraction import ExtractionParams, builtin_params, read_params
+from radiomics_vert.extraction import IDENTITY, ExtractionParams, builtin_params, read_params
 from radiomics_vert.imaging import Perturbation
 from radiomics_vert.modeling import MIN_REPEATED, require_package
 from radiomics_vert.phrases import count, did_you_mean, vertebrae
+from radiomics_vert.study.agreement import COLUMN, MIN_VERTEBRAE, repeated_rows
 from radiomics_vert.study.analysis import Watch
 from radiomics_vert.study.choices import validation_spec
 from radiomics_vert.study.folder import Study
@@ -91,6 +93,7 @@ class Inputs:
             told = "no vertebra without a clinical row of its own, so there is no reference vertebra"
             found.append(Finding("RV408", "error", told, "leave assessment.negative_control out"))
         found += self._unusable_repeats(settings)
+        found += self._unusable_comparisons(settings)
         if settings.assessment.shapley:
             try:
                 require_package(settings.validation.models[0])
@@ -127,6 +130,21 @@ class Inputs:
         )
         told += f"{2 * MIN_REPEATED} on average keep every fold above the {MIN_REPEATED} that an ICC needs"
         return [Finding("RV503", "error", told, "raise reliability.sample, or leave validation.min_icc out")]
+
+    def _unusable_comparisons(self, settings: StudySettings) -> list[Finding]:
+        """Return why raters or sessions could not be compared."""
+        rows = pd.DataFrame([case.identity() for case in self.measured.cases], columns=list(IDENTITY))
+        return [
+            Finding(
+                "RV503",
+                "error",
+                f"reliability.compare: fewer than {MIN_VERTEBRAE} vertebrae are to be measured with two "
+                f"different {source}",
+                f"fill the column {COLUMN[source]} of the image table, or leave {source} out",
+            )
+            for source in dict.fromkeys(settings.reliability.compare)
+            if len(repeated_rows(rows, source, settings.cohort.rater)) < 2 * MIN_VERTEBRAE
+        ]
 
     def require_analysis(self) -> None:
         """Stop before long work when nothing can come of it.

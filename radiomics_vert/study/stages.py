@@ -20,8 +20,9 @@ from radiomics_vert.provenance import git_state, run_facts
 from radiomics_vert.reporting import build_report, summary_sentences, write_report
 from radiomics_vert.results import Result, remove_results
 from radiomics_vert.signs import SignTable, measure_signs, registry
-from radiomics_vert.statistics import reliability, sign_findings
+from radiomics_vert.statistics import sign_findings
 from radiomics_vert.storage import read_json, write_json
+from radiomics_vert.study.agreement import agreement_results
 from radiomics_vert.study.analysis import Watch, describe, examine, renamed, unwatched
 from radiomics_vert.study.choices import model_stage, validation_spec
 from radiomics_vert.study.deployment import MODEL, write_bundle
@@ -138,7 +139,9 @@ class Run:
             references=inputs.references,
         )
         extraction_result(table, parameters, verification).save(study.records)
-        self._perturb(inputs)
+        perturbed, rater = self._perturb(inputs), study.settings.cohort.rater
+        for result in agreement_results(study.settings.reliability, table, perturbed, rater):
+            result.save(study.records)
         self._done("extract", started, extraction=dict(table.provenance.run))
         return table
 
@@ -193,9 +196,8 @@ class Run:
         cohort = Result.load(study.records, "cohort")
         flow = flow_result(dataset, cohort, study.load_features())
         association = study.settings.association
-        agreement = (
-            Result.load(study.records, "reliability") if study.settings.reliability.perturbations else None
-        )
+        repeated = study.settings.reliability.perturbations or study.settings.reliability.compare
+        agreement = Result.load(study.records, "reliability") if repeated else None
         folds = validation_spec(study.settings).patient_folds
         described = describe(dataset, association.confidence, folds, agreement)
         results = [
@@ -284,12 +286,12 @@ class Run:
             progress=self.watch("looking at every vertebra"),
         )
 
-    def _perturb(self, inputs: Inputs) -> None:
-        """Measure a sample of the vertebrae again on changed masks; write features and agreement."""
+    def _perturb(self, inputs: Inputs) -> FeatureTable | None:
+        """Measure a sample of the vertebrae again on changed masks, where asked; write the features."""
         settings = self.study.settings.reliability
         shutil.rmtree(self.study.perturbed, ignore_errors=True)
         if not settings.perturbations:
-            return
+            return None
         table = perturbed_features(
             remeasured(inputs.measured, settings.sample, settings.seed, self.study.settings.cohort.rater),
             inputs.parameters,
@@ -301,10 +303,7 @@ class Run:
             progress=self.watch("measuring on changed masks"),
         )
         table.save(self.study.perturbed)
-        result = reliability(
-            table, by="perturbation", form=settings.form, threshold=settings.threshold, seed=settings.seed
-        )
-        result.save(self.study.records)
+        return table
 
     def _done(self, stage: str, started: float, **facts: object) -> None:
         seconds = _since(started)

@@ -197,6 +197,8 @@ def _seed(spec: Mapping[str, Any]) -> str:
 
 _WRITERS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "reliability": _reliability,
+    "reliability_raters": _reliability,
+    "reliability_sessions": _reliability,
     "adjusted": _adjusted,
     "comparison": _comparison,
     "optimism": _optimism,

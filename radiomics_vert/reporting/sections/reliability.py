@@ -11,6 +11,8 @@ from radiomics_vert.reporting.nouns import Item, Section, Table, Text
 from radiomics_vert.reporting.wording import count, family_name, fixed, listing, number, percent, readable
 
 _LEAST = 15
+SOURCES = ("reliability", "reliability_raters", "reliability_sessions")
+"""Kinds of results: the source that counts, and what a study compared beside it."""
 _TITLE = "Reliability of the features"
 _WHY = (
     "Without it nobody knows which features would change if another reader drew the contour or the patient "
@@ -38,23 +40,36 @@ def section(inputs: Inputs) -> Section:
         return Section("reliability", _TITLE, (missing("the reliability of the features", _WHY),))
     threshold = float(inputs.spec("reliability").get("threshold", 0.75))
     items: list[Item] = [
-        _lead(features, threshold, inputs),
+        _lead(features, threshold, inputs, "reliability"),
         *_suspects(inputs),
         icc_overview(features, threshold, inputs),
-        *_families(inputs, threshold),
-        _least_reliable(features, inputs),
+        *_tables(inputs, "reliability"),
         Text(_TERMS, "terms"),
-        *_raters(inputs),
+        *_raters(inputs, "reliability"),
     ]
+    for kind in SOURCES[1:]:
+        if kind in inputs:
+            own = inputs.table(kind, "features")
+            items += [_lead(own, threshold, inputs, kind), *_tables(inputs, kind), *_raters(inputs, kind)]
     pairs = inputs.table("reliability", "pairs")
     if len(pairs):
         items.append(bland_altman(pairs, inputs))
     return Section("reliability", _TITLE, tuple(items))
 
 
-def unit_errors(inputs: Inputs) -> pd.DataFrame:
-    """Return the rows of raters whose values look as if they were in another unit."""
-    raters = inputs.table("reliability", "raters")
+def _tables(inputs: Inputs, kind: str) -> list[Item]:
+    features, threshold = inputs.table(kind, "features"), float(inputs.spec(kind).get("threshold", 0.75))
+    return [*_families(inputs, threshold, kind), _least_reliable(features, inputs, kind)]
+
+
+def _key(kind: str, name: str) -> str:
+    """Return the key of an item, with the source in it where it is not the first one."""
+    return name + kind.removeprefix("reliability").replace("_", "-by-")
+
+
+def unit_errors(inputs: Inputs, *kinds: str) -> pd.DataFrame:
+    """Return the rows of raters whose values look as if they were in another unit; by default of all."""
+    raters = pd.concat([inputs.table(kind, "raters") for kind in kinds or SOURCES], ignore_index=True)
     return raters[numeric(raters, "power_of_ten").fillna(0) != 0] if len(raters) else raters
 
 
@@ -83,8 +98,8 @@ def _suspects(inputs: Inputs) -> list[Item]:
     return [Text((text,), "warning")] if text else []
 
 
-def _lead(features: pd.DataFrame, threshold: float, inputs: Inputs) -> Text:
-    spec = inputs.spec("reliability")
+def _lead(features: pd.DataFrame, threshold: float, inputs: Inputs, kind: str) -> Text:
+    spec = inputs.spec(kind)
     estimate, low = numeric(features, "estimate"), numeric(features, "ci_low")
     above, sure = int((estimate >= threshold).sum()), int((low >= threshold).sum())
     raters = [str(name) for name in spec.get("raters", ())]
@@ -106,8 +121,8 @@ def _lead(features: pd.DataFrame, threshold: float, inputs: Inputs) -> Text:
     )
 
 
-def _families(inputs: Inputs, threshold: float) -> list[Item]:
-    families = inputs.table("reliability", "families")
+def _families(inputs: Inputs, threshold: float, kind: str) -> list[Item]:
+    families = inputs.table(kind, "families")
     if families.empty:
         return []
     shown = pd.DataFrame(
@@ -124,14 +139,14 @@ def _families(inputs: Inputs, threshold: float) -> list[Item]:
     if not words(families, "sequence").any():
         shown = shown.drop(columns="Sequence")
     caption = "Reliability by feature family. Share of features that reach the threshold."
-    return [Table("reliability-families", caption, shown, data=families)]
+    return [Table(_key(kind, "reliability-families"), caption, shown, data=families)]
 
 
 def _shares(frame: pd.DataFrame, name: str) -> list[str]:
     return [percent(share, 1.0) if share == share else "–" for share in numeric(frame, name)]
 
 
-def _least_reliable(features: pd.DataFrame, inputs: Inputs) -> Table:
+def _least_reliable(features: pd.DataFrame, inputs: Inputs, kind: str) -> Table:
     order = features.assign(
         _low=numeric(features, "ci_low").fillna(-9.0), _name=features["feature"].astype(str)
     )
@@ -140,7 +155,7 @@ def _least_reliable(features: pd.DataFrame, inputs: Inputs) -> Table:
     shown = pd.DataFrame(
         {
             "Feature": [readable(str(name)) for name in least["feature"]],
-            f"ICC ({inputs.level_of('reliability')} CI)": with_interval(least),
+            f"ICC ({inputs.level_of(kind)} CI)": with_interval(least),
             "Category": cells_of(least, "category"),
             "Concordance": cells_of(least, "concordance", fixed),
             "Bias": cells_of(least, "bias"),
@@ -158,14 +173,15 @@ def _least_reliable(features: pd.DataFrame, inputs: Inputs) -> Table:
         f"{len(order)} with every column."
     )
     note = "Bias and limits of agreement are in the unit of the feature, for the pair that agrees least."
-    return Table("reliability", caption, without_empty(shown), data=order.reset_index(drop=True), note=note)
+    data = order.reset_index(drop=True)
+    return Table(_key(kind, "reliability"), caption, without_empty(shown), data=data, note=note)
 
 
-def _raters(inputs: Inputs) -> list[Item]:
-    raters = inputs.table("reliability", "raters")
+def _raters(inputs: Inputs, kind: str) -> list[Item]:
+    raters = inputs.table(kind, "raters")
     if raters.empty:
         return []
-    suspects = unit_errors(inputs)
+    suspects = unit_errors(inputs, kind)
     rows = []
     for rater, own in raters.groupby(raters["rater"].astype(str), sort=False):
         wrong = suspects[suspects["rater"].astype(str) == rater]
@@ -185,7 +201,7 @@ def _raters(inputs: Inputs) -> list[Item]:
     rows.sort(key=lambda row: row["Unit errors"] == "0")
     return [
         Table(
-            "raters",
+            _key(kind, "raters"),
             "Each rater against the others. Those with a probable unit error first.",
             pd.DataFrame(rows, dtype=object),
             data=raters,
