@@ -119,10 +119,60 @@ def count_pairs(numbered: np.ndarray, rows: np.ndarray, offsets: np.ndarray, lev
 
 
 @compiled
+def find_equals(numbered: np.ndarray, rows: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """Compare each voxel with its neighbours on one side, many voxels at once.
+
+    Parameters
+    ----------
+    numbered : ndarray of uint16, flat
+        Padded volume; 0 outside the region.
+    rows : ndarray of int, shape (n_rows, 2)
+        First voxel and length of each row.
+    offsets : ndarray of int
+        At most 16, all positive.
+
+    Returns
+    -------
+    ndarray of uint16, flat
+        Bit a is set where a voxel of the region has the number of the voxel `offsets[a]` before it.
+    """
+    equals = np.zeros(numbered.size, np.uint16)
+    for r in range(rows.shape[0]):
+        start, length = rows[r, 0], rows[r, 1]
+        own, bits = numbered[start : start + length], equals[start : start + length]
+        for a in range(offsets.size):
+            other = numbered[start - offsets[a] : start - offsets[a] + length]
+            bit = np.uint16(1 << a)
+            for k in range(length):
+                bits[k] |= bit if own[k] == other[k] else np.uint16(0)
+    return equals
+
+
+@compiled
+def bit_numbers() -> np.ndarray:
+    """Return the number of a single bit, by its remainder on division by 19."""
+    numbers = np.zeros(19, np.int64)
+    for a in range(16):
+        numbers[(1 << a) % 19] = a
+    return numbers
+
+
+@compiled
 def count_runs(
-    numbered: np.ndarray, rows: np.ndarray, offsets: np.ndarray, levels: int, longest: int
+    numbered: np.ndarray, equals: np.ndarray, rows: np.ndarray, offsets: np.ndarray, levels: int, longest: int
 ) -> np.ndarray:
     """Count runs of equal grey levels.
+
+    Parameters
+    ----------
+    numbered : ndarray of uint16, flat
+        Padded volume.
+    equals : ndarray of uint16, flat
+        From :func:`find_equals`.
+    rows, offsets : ndarray of int
+        Rows of the region; directions.
+    levels, longest : int
+        Number of grey levels; length of the longest run that fits.
 
     Returns
     -------
@@ -130,26 +180,28 @@ def count_runs(
         Runs by offset, grey level and length.
     """
     voxels = np.zeros(levels + 1, np.int32)
+    runs = np.zeros((offsets.size, levels + 1, longest + 1), np.int32)
+    numbers = bit_numbers()
     for r in range(rows.shape[0]):
         for i in range(rows[r, 0], rows[r, 0] + rows[r, 1]):
-            voxels[numbered[i]] += 1
-    runs = np.zeros((offsets.size, levels + 1, longest + 1), np.int32)
-    for a in range(offsets.size):
-        table, offset = runs[a], offsets[a]
-        for r in range(rows.shape[0]):
-            for i in range(rows[r, 0], rows[r, 0] + rows[r, 1]):
-                level = numbered[i]
-                if numbered[i + offset] == level and numbered[i - offset] != level:
-                    length, j = 2, i + 2 * offset
-                    while numbered[j] == level:
+            level, bits = numbered[i], np.int64(equals[i])
+            voxels[level] += 1
+            while bits:
+                bit = bits & -bits
+                bits ^= bit
+                a = numbers[bit % 19]
+                if not equals[i - offsets[a]] & bit:  # the second voxel of a run
+                    length, j = 2, i + offsets[a]
+                    while equals[j] & bit:
                         length += 1
-                        j += offset
-                    table[level, length] += 1
-        # Voxels of no longer run are runs of their own.
+                        j += offsets[a]
+                    runs[a, level, length] += 1
+    # Voxels of no longer run are runs of their own.
+    for a in range(offsets.size):
         for level in range(1, levels + 1):
-            table[level, 1] = voxels[level]
+            runs[a, level, 1] = voxels[level]
             for length in range(2, longest + 1):
-                table[level, 1] -= length * table[level, length]
+                runs[a, level, 1] -= length * runs[a, level, length]
     return runs
 
 

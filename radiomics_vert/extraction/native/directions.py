@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from itertools import product
 
 import numpy as np
@@ -30,6 +31,14 @@ def directions(shape: Sequence[int], distances: Sequence[int], flat_axis: int | 
     >>> directions((1, 9, 9), [1], None).tolist()
     [[0, 1, 1], [0, 1, 0], [0, 1, -1], [0, 0, 1]]
     """
+    furthest = max(distances)
+    # What lies further away than the longest step makes no difference.
+    reach = tuple(min(int(extent), furthest + 1) for extent in shape)
+    return _directions(reach, tuple(distances), flat_axis).copy()
+
+
+@cache
+def _directions(shape: tuple[int, ...], distances: tuple[int, ...], flat_axis: int | None) -> np.ndarray:
     furthest = max(distances)
     steps = range(furthest, -furthest - 1, -1)
     found = [

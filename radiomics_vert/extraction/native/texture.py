@@ -196,6 +196,12 @@ class _Region:
         return np.exp(-(apart**2)) if falling else apart
 
     @cached_property
+    def equals(self) -> np.ndarray:
+        """Which of the nearest neighbours on one side have the same grey level, as bits."""
+        _, numbered, rows = self.voxels
+        return counting.find_equals(numbered, rows, self.offsets(self.steps((1,))))
+
+    @cached_property
     def neighbourhoods(self) -> tuple[np.ndarray, np.ndarray]:
         padded, _, rows = self.voxels
         offsets = self.offsets(self.steps(self.distances))
@@ -219,7 +225,8 @@ def _glrlm(region: _Region) -> dict[str, float]:
     weights = region.weights(steps, falling=False)
     _, numbered, rows = region.voxels
     offsets, longest = region.offsets(steps), max(region.shape)
-    runs = counting.count_runs(numbered, rows, offsets, len(region.grey), longest)[:, 1:, 1:].astype(float)
+    found = counting.count_runs(numbered, region.equals, rows, offsets, len(region.grey), longest)
+    runs = found[:, 1:, 1:].astype(float)
     # pyradiomics leaves out directions along which no line meets two voxels of the region.
     alone = np.flatnonzero(runs[:, :, 0].sum(axis=1) == region.binned.inside.size)
     if len(alone):
@@ -233,7 +240,7 @@ def _glrlm(region: _Region) -> dict[str, float]:
 def _glszm(region: _Region) -> dict[str, float]:
     _, numbered, rows = region.voxels
     offsets = region.offsets(region.steps((1,)))
-    zones, sizes = count_zones(numbered, rows, offsets, len(region.grey))
+    zones, sizes = count_zones(numbered, region.equals, rows, offsets, len(region.grey))
     return dict(zip(_ZONES, extent_features(zones, region.grey, sizes).tolist(), strict=True))
 
 

@@ -5,11 +5,21 @@ from __future__ import annotations
 import numpy as np
 
 from radiomics_vert.extraction.native.compiling import compiled
+from radiomics_vert.extraction.native.counting import bit_numbers
+
+
+@compiled
+def _root(parents: np.ndarray, label: int) -> int:
+    """Return the lowest label of a zone, and shorten the way to it."""
+    while parents[label] != label:
+        parents[label] = parents[parents[label]]
+        label = parents[label]
+    return label
 
 
 @compiled
 def count_zones(
-    numbered: np.ndarray, rows: np.ndarray, offsets: np.ndarray, levels: int
+    numbered: np.ndarray, equals: np.ndarray, rows: np.ndarray, offsets: np.ndarray, levels: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Count zones by grey level and size.
 
@@ -17,6 +27,8 @@ def count_zones(
     ----------
     numbered : ndarray of uint16, flat
         Padded volume; 0 outside the region.
+    equals : ndarray of uint16, flat
+        From :func:`.counting.find_equals`.
     rows : ndarray of int, shape (n_rows, 2)
         First voxel and length of each row.
     offsets : ndarray of int
@@ -31,36 +43,43 @@ def count_zones(
     sizes : ndarray of float
         The sizes that occur, ascending.
     """
-    left = numbered.copy()
     voxels = rows[:, 1].sum()
-    stack = np.empty(voxels, np.int64)
-    level_of, size_of = np.empty(voxels, np.int64), np.empty(voxels, np.int64)
-    zones = 0
+    labels = np.empty(numbered.size, np.int32)
+    parents, level_of, size_of = (
+        np.empty(voxels, np.int32),
+        np.empty(voxels, np.int32),
+        np.zeros(voxels, np.int32),
+    )
+    numbers, count = bit_numbers(), 0
     for r in range(rows.shape[0]):
         for i in range(rows[r, 0], rows[r, 0] + rows[r, 1]):
-            level = left[i]
-            if level == 0:
+            bits = np.int64(equals[i])
+            if bits == 0:
+                parents[count], level_of[count], size_of[count] = count, numbered[i], 1
+                labels[i] = count
+                count += 1
                 continue
-            left[i] = 0
-            stack[0], top, size = i, 1, 0
-            while top > 0:
-                top -= 1
-                centre = stack[top]
-                size += 1
-                for a in range(offsets.size):
-                    for neighbour in (centre + offsets[a], centre - offsets[a]):
-                        if left[neighbour] == level:
-                            left[neighbour] = 0
-                            stack[top] = neighbour
-                            top += 1
-            level_of[zones], size_of[zones] = level, size
-            zones += 1
+            bit = bits & -bits
+            bits ^= bit
+            own = _root(parents, labels[i - offsets[numbers[bit % 19]]])
+            while bits:
+                bit = bits & -bits
+                bits ^= bit
+                other = _root(parents, labels[i - offsets[numbers[bit % 19]]])
+                parents[max(own, other)] = min(own, other)
+                own = min(own, other)
+            labels[i] = own
+            size_of[own] += 1
     column = np.zeros(voxels + 1, np.int64)
-    for zone in range(zones):
-        column[size_of[zone]] = 1
+    for label in range(count - 1, -1, -1):  # a parent has a lower label
+        if parents[label] == label:
+            column[size_of[label]] = 1
+        else:
+            size_of[parents[label]] += size_of[label]
     sizes = np.flatnonzero(column)
     column[sizes] = np.arange(sizes.size)
     table = np.zeros((levels, sizes.size))
-    for zone in range(zones):
-        table[level_of[zone] - 1, column[size_of[zone]]] += 1
+    for label in range(count):
+        if parents[label] == label:
+            table[level_of[label] - 1, column[size_of[label]]] += 1
     return table, sizes.astype(np.float64)
