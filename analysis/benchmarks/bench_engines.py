@@ -12,6 +12,7 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from radiomics_vert.extraction.engine import Volumes, compute_steps
 from radiomics_vert.extraction.features import quiet
 from radiomics_vert.extraction.grid import tight_box
 from radiomics_vert.extraction.native import discretise, shape_features, texture_features
+from radiomics_vert.extraction.params import Step
 from radiomics_vert.extraction.parity import relative_difference, stock_features
 
 CLASSES = dict.fromkeys(("shape", "firstorder", "glcm", "glrlm", "glszm", "gldm", "ngtdm"))
@@ -43,12 +45,12 @@ class Region:
     volumes: Volumes
     label: int
 
-    @property
+    @cached_property
     def mask(self) -> np.ndarray:
         """The region in the whole image."""
         return np.asarray(sitk.GetArrayViewFromImage(self.volumes.labels) == self.label)
 
-    @property
+    @cached_property
     def box(self) -> tuple[int, ...]:
         """Bounding box along x, y, z, upper ends excluded."""
         return tuple(end for axis in tight_box(self.mask)[::-1] for end in (axis.start, axis.stop))
@@ -102,10 +104,12 @@ def _ellipsoid(radii: tuple[int, int, int]) -> tuple[sitk.Image, sitk.Image]:
 
 def _measure(region: Region, images: str, repeats: int) -> list[dict[str, Any]]:
     params = ExtractionParams.from_mapping({"imageType": IMAGES[images], "featureClass": CLASSES})
+    # Made once per study, as are the bounding boxes of a scan's labels.
+    steps = {engine: replace(params, engine=engine).steps() for engine in ("pyradiomics", "native")}
     engines: dict[str, Callable[[], dict[str, float]]] = {
-        "stock pyradiomics": lambda: _stock(region, params),
-        "pyradiomics, cropped": lambda: _ours(region, replace(params, engine="pyradiomics")),
-        "native": lambda: _ours(region, replace(params, engine="native")),
+        "stock pyradiomics": lambda: _stock(region, steps["pyradiomics"]),
+        "pyradiomics, cropped": lambda: _ours(region, steps["pyradiomics"]),
+        "native": lambda: _ours(region, steps["native"]),
     }
     rows: list[dict[str, Any]] = []
     reference: dict[str, float] = {}
@@ -129,16 +133,16 @@ def _measure(region: Region, images: str, repeats: int) -> list[dict[str, Any]]:
     return rows
 
 
-def _stock(region: Region, params: ExtractionParams) -> dict[str, float]:
+def _stock(region: Region, steps: Sequence[Step]) -> dict[str, float]:
     found: dict[str, float] = {}
-    for step in params.steps():
+    for step in steps:
         found |= stock_features(region.volumes, region.label, step)
     return found
 
 
-def _ours(region: Region, params: ExtractionParams) -> dict[str, float]:
+def _ours(region: Region, steps: Sequence[Step]) -> dict[str, float]:
     found: dict[str, float] = {}
-    for _, outcome in compute_steps(region.volumes, region.label, region.box, params.steps(), region.name):
+    for _, outcome in compute_steps(region.volumes, region.label, region.box, steps, region.name):
         assert outcome.problem is None, outcome.problem
         found |= outcome.values
     return found
