@@ -41,6 +41,7 @@ format: $(READY)  ## rewrite the sources in the project's style
 
 bench: $(READY)  ## measure against stock pyradiomics and statsmodels, side by side
 	$(BIN)/python analysis/benchmarks/bench_extraction.py
+	$(BIN)/python analysis/benchmarks/bench_engines.py
 	$(BIN)/python analysis/benchmarks/bench_statistics.py
 
 docs: $(READY)  ## rewrite the generated pages and the JSON Schema

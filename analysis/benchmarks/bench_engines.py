@@ -1,14 +1,20 @@
 """Measure the engines side by side on single regions: compute only, one core, processor time.
 
-One table: case, engine, median seconds, ratio to pyradiomics, values compared, largest relative difference.
-Then where the native engine's time goes, and the floor: a bare sweep over the voxels and their neighbours.
+One table: case, engine, median seconds, ratio to pyradiomics, values compared, largest relative difference;
+it is also written to engines.csv, with date and machine. Then the start-up of a process, where the native
+engine's time goes, and the floor: a bare sweep over the voxels and their neighbours.
 """
 
 from __future__ import annotations
 
 import argparse
+import datetime
 import os
+import platform
 import statistics
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -19,21 +25,47 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import SimpleITK as sitk
+from radiomics import featureextractor
 from threadpoolctl import threadpool_limits
 
+from radiomics_vert.cohort import Cohort, read_cohort
 from radiomics_vert.extraction import ExtractionParams
 from radiomics_vert.extraction.engine import Volumes, compute_steps
+from radiomics_vert.extraction.extracting import read_volumes
 from radiomics_vert.extraction.features import quiet
 from radiomics_vert.extraction.grid import tight_box
 from radiomics_vert.extraction.native import discretise, shape_features, texture_features
 from radiomics_vert.extraction.params import Step
 from radiomics_vert.extraction.parity import relative_difference, stock_features
+from radiomics_vert.parallel import available_cores
+from radiomics_vert.synthetic import whole_spine_ct
 
 CLASSES = dict.fromkeys(("shape", "firstorder", "glcm", "glrlm", "glszm", "gldm", "ngtdm"))
 IMAGES: dict[str, dict[str, Any]] = {
     "original": {"Original": {}},
     "LoG 1, 2, 3 mm + wavelet": {"LoG": {"sigma": [1.0, 2.0, 3.0]}, "Wavelet": {}},
 }
+TABLE = Path(__file__).parent / "engines.csv"
+FIRST_USE = """
+import time
+import radiomics_vert
+imported = time.process_time()
+import numpy as np, SimpleITK as sitk
+from radiomics_vert.extraction import ExtractionParams
+from radiomics_vert.extraction.engine import Volumes, compute_steps
+voxels = np.random.default_rng(0).integers(0, 300, (20, 21, 22)).astype(np.int16)
+mask = np.zeros(voxels.shape, np.uint8)
+mask[5:15, 5:15, 5:15] = 1
+volumes = Volumes(sitk.GetImageFromArray(voxels), sitk.GetImageFromArray(mask))
+classes = dict.fromkeys(("shape", "firstorder", "glcm", "glrlm", "glszm", "gldm", "ngtdm"))
+images = {"Original": {}, "LoG": {"sigma": [1.0]}, "Wavelet": {}}
+content = {"imageType": images, "featureClass": classes}
+steps = ExtractionParams.from_mapping(content).steps()
+started = time.process_time()
+for _, outcome in compute_steps(volumes, 1, (5, 15, 5, 15, 5, 15), steps, "first use"):
+    assert outcome.problem is None
+print(imported, time.process_time() - started)
+"""
 DATA = Path(os.environ.get("RADIOMICS_VERT_TEST_DATA", "../shared/data"))
 
 
@@ -61,6 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--no-filters", action="store_true", help="original images only")
+    parser.add_argument("--no-spine", action="store_true", help="no CT of 512 x 512 x 300 voxels")
     options = parser.parse_args(arguments)
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
     rows = []
@@ -68,7 +101,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for region in _regions():
             for images in list(IMAGES)[: 1 if options.no_filters else 2]:
                 rows += _measure(region, images, options.repeats)
-        print(pd.DataFrame(rows).to_string(index=False))
+        if not options.no_spine:
+            with tempfile.TemporaryDirectory() as folder:
+                rows += _measure_spine(Path(folder), options.repeats)
+        table = pd.DataFrame(rows)
+        print(table.to_string(index=False))
+        if not (options.no_spine or options.no_filters):
+            machine = f"{platform.machine()}, {available_cores()} cores, Python {platform.python_version()}"
+            table.assign(date=datetime.date.today(), machine=machine).to_csv(TABLE, index=False)
+        print("\nstart-up (seconds of processor time)\n")
+        print(pd.DataFrame(_start_up()).to_string(index=False))
         print("\nwhere the native engine's time goes (original image, milliseconds)\n")
         print(pd.DataFrame([_profile(region) for region in _regions()]).to_string(index=False))
 
@@ -133,6 +175,64 @@ def _measure(region: Region, images: str, repeats: int) -> list[dict[str, Any]]:
     return rows
 
 
+def _measure_spine(folder: Path, repeats: int) -> list[dict[str, Any]]:
+    """Measure one CT of a whole spine with reading; stock pyradiomics reads the files for every label."""
+    image, mask = whole_spine_ct(folder, seed=0)
+    row = {"subject_id": "spine", "sequence": "CT", "image": image.name, "mask": mask.name}
+    pd.DataFrame([row]).to_csv(folder / "images.csv", index=False)
+    cohort = read_cohort(folder / "images.csv", scheme="verse")
+    content = {"imageType": {"Original": {}}, "featureClass": CLASSES, "setting": {"binWidth": 25}}
+    steps = replace(ExtractionParams.from_mapping(content), engine="native").steps()
+    volumes, first, count = read_volumes(cohort.cases[0].scan), cohort.cases[0], len(cohort.cases)
+
+    def stock() -> dict[str, Any]:
+        extractor = featureextractor.RadiomicsFeatureExtractor(content)
+        with quiet():
+            return dict(extractor.execute(str(image), str(mask), label=first.label))
+
+    started = time.process_time()
+    reference = {name: float(value) for name, value in stock().items() if "diagnostics" not in name}
+    stock_seconds = (time.process_time() - started) * count
+    own = _all_labels(cohort, volumes, steps)[first.label]
+    apart = max(relative_difference(own[name], value) for name, value in reference.items())
+    compute = _median(lambda: _all_labels(cohort, volumes, steps), repeats)
+    reading = _median(lambda: read_volumes(first.scan), 1)
+    engines = {
+        "stock pyradiomics, one label times all": stock_seconds,
+        "native, with reading": compute + reading,
+        "native, compute only": compute,
+    }
+    return [
+        {
+            "case": f"CT 512 x 512 x 300, {count} labels",
+            "images": "original",
+            "engine": engine,
+            "seconds": round(seconds, 3),
+            "times faster": round(stock_seconds / seconds, 1),
+            "values": len(reference),
+            "largest rel. difference": f"{apart if seconds < stock_seconds else 0:.1e}",
+        }
+        for engine, seconds in engines.items()
+    ]
+
+
+def _all_labels(cohort: Cohort, volumes: Volumes, steps: Sequence[Step]) -> dict[int, dict[str, float]]:
+    return {case.label: _ours(Region("spine", volumes, case.label), steps, case.box) for case in cohort.cases}
+
+
+def _start_up() -> list[dict[str, Any]]:
+    """Return what importing the package and the first extraction cost, without and with a cache of code."""
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        for process in ("first ever", "later"):
+            environment = {**os.environ, "NUMBA_CACHE_DIR": folder}
+            command = [sys.executable, "-c", FIRST_USE]
+            printed = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+            imported, used = (round(float(value), 2) for value in printed.stdout.split())
+            rows.append({"process": process, "import of the package": imported, "first extraction": used})
+    return rows
+
+
 def _stock(region: Region, steps: Sequence[Step]) -> dict[str, float]:
     found: dict[str, float] = {}
     for step in steps:
@@ -140,9 +240,9 @@ def _stock(region: Region, steps: Sequence[Step]) -> dict[str, float]:
     return found
 
 
-def _ours(region: Region, steps: Sequence[Step]) -> dict[str, float]:
+def _ours(region: Region, steps: Sequence[Step], box: tuple[int, ...] | None = None) -> dict[str, float]:
     found: dict[str, float] = {}
-    for _, outcome in compute_steps(region.volumes, region.label, region.box, steps, region.name):
+    for _, outcome in compute_steps(region.volumes, region.label, box or region.box, steps, region.name):
         assert outcome.problem is None, outcome.problem
         found |= outcome.values
     return found

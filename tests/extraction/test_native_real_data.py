@@ -19,6 +19,7 @@ CASES = [
     ("pyradiomics_samples/brain2_image.nrrd", "pyradiomics_samples/brain2_label.nrrd"),
     ("pyradiomics_samples/breast1_image.nrrd", "pyradiomics_samples/breast1_label.nrrd"),
     ("ct_verse014/sub-verse014_ct.nii.gz", "ct_verse014/sub-verse014_seg-vert_msk.nii.gz"),
+    ("vb_mri/VB1/VB1_10_DzZ_T1_image.nii.gz", "vb_mri/VB1/VB1_10_DzZ_T1_vertebrae.nii.gz"),
 ]
 SETTINGS: list[dict[str, Any]] = [
     {"binWidth": 25},
