@@ -83,7 +83,7 @@ def diameters(padded: np.ndarray, spacing: np.ndarray) -> tuple[float, float, fl
         surfaces.planar_diameter(vertices, np.array(axes), extents, spacing / 2, corners)
         for axes in ((0, 1, 2), (1, 0, 2), (2, 0, 1))
     ]
-    squared.append(surfaces.spatial_diameter(corners, spacing / 2))
+    squared.append(surfaces.spatial_diameter(vertices, corners, spacing / 2))
     slice_, column, row, anywhere = (float(np.sqrt(value)) for value in squared)
     return slice_, column, row, anywhere
 

@@ -145,26 +145,20 @@ def planar_diameter(
 
 
 @compiled
-def spatial_diameter(corners: np.ndarray, spacing: np.ndarray) -> float:
-    """Return the largest squared distance between points that are corners of all three of their planes.
+def spatial_diameter(vertices: np.ndarray, corners: np.ndarray, spacing: np.ndarray) -> float:
+    """Return the largest squared distance between vertices that are corners of all three of their planes.
 
     The corners of the convex hull in space are among them.
     """
+    points = np.empty((3, vertices.shape[0]))
     count = 0
-    for value in corners.ravel():
-        count += value == 3
-    points = np.empty((3, count))
-    count = 0
-    for z in range(corners.shape[0]):
-        for y in range(corners.shape[1]):
-            for x in range(corners.shape[2]):
-                if corners[z, y, x] == 3:
-                    points[0, count], points[1, count], points[2, count] = (
-                        z * spacing[0],
-                        y * spacing[1],
-                        x * spacing[2],
-                    )
-                    count += 1
+    for v in range(vertices.shape[0]):
+        z, y, x = vertices[v, 0], vertices[v, 1], vertices[v, 2]
+        if corners[z, y, x] == 3:
+            points[0, count] = z * spacing[0]
+            points[1, count] = y * spacing[1]
+            points[2, count] = x * spacing[2]
+            count += 1
     largest = 0.0
     for i in range(count):
         for j in range(i):
