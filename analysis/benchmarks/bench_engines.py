@@ -196,7 +196,7 @@ def _measure_spine(folder: Path, repeats: int) -> list[dict[str, Any]]:
     own = _all_labels(cohort, volumes, steps)[first.label]
     apart = max(relative_difference(own[name], value) for name, value in reference.items())
     compute = _median(lambda: _all_labels(cohort, volumes, steps), repeats)
-    reading = _median(lambda: read_volumes(first.scan), 1)
+    reading = _median(lambda: read_volumes(first.scan), repeats)
     engines = {
         "stock pyradiomics, one label times all": stock_seconds,
         "native, with reading": compute + reading,
