@@ -29,6 +29,9 @@ from radiomics_vert.study.analysis import Watch
 from radiomics_vert.study.choices import validation_spec
 from radiomics_vert.study.folder import Study
 
+# What stands in the way of validated models only; features of a pilot cohort can be extracted all the same.
+_OF_MODELS = ("RV406", "RV413", "RV502", "RV506", "RV507")
+
 
 @dataclass(frozen=True)
 class Inputs:
@@ -165,8 +168,16 @@ class Inputs:
         if self.outcome_problems:
             raise DatasetError(*self.outcome_problems)
 
-    def require_plan(self, settings: StudySettings) -> None:
-        """Stop before long work when the models could not be validated as the settings say.
+    def require_plan(self, settings: StudySettings, *, for_models: bool) -> None:
+        """Stop before long work when what the settings ask for cannot come of it.
+
+        Parameters
+        ----------
+        settings : StudySettings
+            Of the study.
+        for_models : bool
+            Models will be validated after the extraction; without them a cohort may be too small for the
+            folds.
 
         Raises
         ------
@@ -182,7 +193,7 @@ class Inputs:
             [
                 Problem(one.code, "settings that this cohort can bear", one.explanation, "study", one.remedy)
                 for one in found
-                if one.severity == "error"
+                if one.severity == "error" and (for_models or one.code not in _OF_MODELS)
             ],
         )
 

@@ -103,12 +103,18 @@ class Run:
         quality = self._quality(inputs, pages=pages)
         return Checked(inputs.summary(), [*found, *quality.findings], quality)
 
-    def extract(self) -> FeatureTable:
-        """Measure features and signs of the cohort; write the tables and what was found on the way."""
+    def extract(self, *, for_models: bool = False) -> FeatureTable:
+        """Measure features and signs of the cohort; write the tables and what was found on the way.
+
+        Parameters
+        ----------
+        for_models : bool, default False
+            Models follow: stop at once when this cohort cannot bear their validation.
+        """
         study, started = self.study, time.perf_counter()
         inputs = self._inputs()
         inputs.require_analysis()
-        inputs.require_plan(study.settings)
+        inputs.require_plan(study.settings, for_models=for_models)
         measured, parameters = inputs.measured, inputs.parameters
         findings = check_cohort(measured, list(parameters))
         cache = study.folder / study.settings.execution.cache
@@ -264,7 +270,7 @@ class Run:
 
     def run(self) -> Path:
         """Do it all: extract, analyze, validate, report."""
-        self.extract()
+        self.extract(for_models=True)
         self.analyze()
         self.validate()
         return self.report()
