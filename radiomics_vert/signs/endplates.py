@@ -10,9 +10,9 @@ from radiomics_vert.signs.nouns import Absent, Frame, Value
 from radiomics_vert.signs.outline import NEAR_BACK, NEAR_FRONT, Outline, U
 from radiomics_vert.signs.pits import deepest_pit, holds_disc
 from radiomics_vert.signs.results import Measured
-from radiomics_vert.signs.shapes import angularity
+from radiomics_vert.signs.shapes import UNSHAPED, angularity
 from radiomics_vert.signs.spine import Spine
-from radiomics_vert.signs.surfaces import Floats
+from radiomics_vert.signs.surfaces import Floats, nearest_step
 
 DEPRESSED_MM = 1.0  # less is a normal endplate or digitisation [O]
 
@@ -57,8 +57,8 @@ def _depth(profile: Floats) -> float:
     return float((chord - z).max())
 
 
-def endplate_angularity(frame: Frame, outline: Outline, side: str, voxel: float) -> float:
-    """Return the shape of an endplate's profile in the middle third: -1 concave, +1 angled.
+def endplate_angularity(frame: Frame, outline: Outline, side: str, voxel: float) -> float | None:
+    """Return the shape of an endplate's profile in the middle third: -1 concave, +1 angled, None unseen.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def endplate_angularity(frame: Frame, outline: Outline, side: str, voxel: float)
     side : {"superior", "inferior"}
         Which endplate.
     voxel : float
-        Height of a voxel along the axis, mm.
+        Size of a voxel along that of its edges which is nearest to the axis, mm.
     """
     points = outline.superior_points if side == "superior" else outline.inferior_points
     band = points[np.abs(points[:, 0]) <= frame.width / 6]
@@ -88,7 +88,9 @@ def measure(spine: Spine) -> Measured:
         deepest = depression(outline)
         shape: Value = Absent("RV338", f"no endplate is depressed by {DEPRESSED_MM:g} mm")
         if deepest.depth >= DEPRESSED_MM:
-            shape = endplate_angularity(frame, outline, deepest.side, voxel)
+            step = nearest_step(frame.axes[2], vertebra.spacing)
+            angular = endplate_angularity(frame, outline, deepest.side, step)
+            shape = UNSHAPED if angular is None else angular
         pit = max(
             deepest_pit(frame, outline.superior_points, 1.0, (x, p, voxel)),
             deepest_pit(frame, outline.inferior_points, -1.0, (x, p, voxel)),

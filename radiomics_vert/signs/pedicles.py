@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from radiomics_vert.imaging.preprocessing import level_trend
+from radiomics_vert.imaging.preprocessing import level_trend, slice_axis
 from radiomics_vert.signs.beside import (
     frame_of,
     in_image,
@@ -37,6 +37,8 @@ BONE_HU = 100.0
 """Only what a voxel holds above this counts as bone mass, after the specification."""
 REPLACED_DEVIATIONS = 2.0
 """Robust standard deviations below the references' median, after the specification."""
+BEYOND_DEVIATIONS = 0.02275
+"""Share of normally distributed voxels that lie two deviations or more below their median."""
 AVERAGED_MM = 2.0
 """Gaussian sigma of the HU average within the posterior elements [O]: there cortex and marrow lie side by
 side, so that single voxels of normal bone spread from fat to cortex, but no neighbourhood is without bone."""
@@ -223,28 +225,65 @@ def _signal(spine: Spine, vertebra: Vertebra, regions: Regions) -> tuple[Floats,
 
 
 def _replaced(spine: Spine) -> dict[int, dict[str, Value]]:
-    """Return the share of the posterior elements below the references' median by two deviations."""
+    """Return the share of the posterior elements that is darker than those of the references."""
+    voxels: dict[int, Floats] = {}
+    values: dict[int, dict[str, Value]] = {}
+    for vertebra in spine.framed():
+        if not vertebra.posterior.any():
+            continue
+        found = _arch_voxels(spine, vertebra)
+        if len(found) < LEAST_VOXELS:
+            few = Absent("RV338", f"{len(found)} voxels of the posterior elements lie below their surface")
+            values[vertebra.label] = {"pe_replaced_frac": few}
+        else:
+            voxels[vertebra.label] = found
+    for label, own in voxels.items():
+        usual = {other: voxels[other] for other in spine.references.get(label, ()) if other in voxels}
+        limit = _least_usual(spine, label, usual)
+        share: Value = Absent("RV333", "no reference has posterior elements")
+        if limit is not None:
+            share = float((own < limit).mean())
+        values[label] = {"pe_replaced_frac": share}
+    return values
+
+
+def _arch_voxels(spine: Spine, vertebra: Vertebra) -> Floats:
+    """Return the intensities of the posterior elements: averaged on CT, below their surface on T1.
+
+    On CT neighbourhoods are compared, whose share of cortex and marrow is alike. On T1 the outermost voxel
+    within the slices, half of it cortex or muscle, is left out; towards the body there is no surface.
+    """
     image = spine.scan.image
     if image is None:
         raise ValueError("replacement needs an image")
-    voxels = {}
-    for vertebra in spine.framed():
-        part = image[vertebra.box]
-        if spine.sequence == "CT":
-            found = local_mean(part, vertebra.posterior, vertebra.spacing, AVERAGED_MM)
-        else:
-            found = part[vertebra.posterior].astype(np.float64)
-        if len(found) >= LEAST_VOXELS:
-            voxels[vertebra.label] = found
-    values: dict[int, dict[str, Value]] = {}
-    for label, own in voxels.items():
-        usual = {other: voxels[other] for other in spine.references.get(label, ()) if other in voxels}
-        expected = _expected(spine, label, usual)
-        share: Value = Absent("RV333", "no reference has posterior elements")
-        if expected is not None:
-            share = float((own < expected[0] - REPLACED_DEVIATIONS * expected[1]).mean())
-        values[label] = {"pe_replaced_frac": share}
-    return values
+    part = image[vertebra.box]
+    if spine.sequence == "CT":
+        return local_mean(part, vertebra.posterior, vertebra.spacing, AVERAGED_MM)
+    element = ndimage.generate_binary_structure(3, 1)
+    across = slice_axis(vertebra.spacing)
+    if across is not None:
+        element = element.take([1], axis=across)
+    # The edge of the array is no surface: there the image ends, not the bone.
+    inner = ndimage.binary_erosion(vertebra.mask, element, border_value=1) & vertebra.posterior
+    return np.asarray(part[inner], dtype=np.float64)
+
+
+def _least_usual(spine: Spine, label: int, voxels: Mapping[int, Floats]) -> float | None:
+    """Return below what a voxel counts as replaced at a level; None without references.
+
+    Two deviations below the centre. Thin processes make the references' voxels skewed, and their median
+    absolute deviation then says little about the darker ones: no more of them than of normally distributed
+    ones may lie below the limit, in the median reference [O].
+    """
+    expected = _expected(spine, label, voxels)
+    if expected is None:
+        return None
+    lows = []
+    for other, values in voxels.items():
+        usual = _expected(spine, other, voxels)
+        if usual is not None:
+            lows.append(float(np.quantile(values, BEYOND_DEVIATIONS)) - usual[0])
+    return expected[0] + min(float(np.median(lows)), -REPLACED_DEVIATIONS * expected[1])
 
 
 def _expected(spine: Spine, label: int, voxels: Mapping[int, Floats]) -> tuple[float, float] | None:

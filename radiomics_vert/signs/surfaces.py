@@ -132,6 +132,24 @@ def column_ids(first: Floats, second: Floats, reach: tuple[float, float]) -> npt
     return np.asarray(row * 8192 + column)
 
 
+def nearest_step(direction: Floats, spacing: tuple[float, float, float]) -> float:
+    """Return the size of a voxel along that of its edges which is nearest to a direction, mm.
+
+    Parameters
+    ----------
+    direction : ndarray, shape (3,)
+        Unit vector (x, y, z).
+    spacing : tuple of float
+        Millimetres along z, y, x.
+
+    Examples
+    --------
+    >>> nearest_step(np.array([0.0, 0.6, 0.8]), (4.0, 1.0, 0.5))
+    4.0
+    """
+    return float(spacing[::-1][int(np.argmax(np.abs(direction)))])
+
+
 def tukey_weights(residuals: Floats, voxel: float) -> Floats:
     """Return Tukey's biweights of residuals in mm, for surface points of voxels of this size in mm."""
     scale = max(1.4826 * float(np.median(np.abs(residuals))), _FLOOR_MM, _FLOOR_VOXELS * voxel)

@@ -11,12 +11,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from radiomics_vert.signs.beside import frame_of
 from radiomics_vert.signs.nouns import Absent, Value
 from radiomics_vert.signs.outline import Outline, T
 from radiomics_vert.signs.results import Measured
-from radiomics_vert.signs.shapes import angularity
+from radiomics_vert.signs.shapes import UNSHAPED, angularity
 from radiomics_vert.signs.spine import Spine
-from radiomics_vert.signs.surfaces import Floats
+from radiomics_vert.signs.surfaces import Floats, nearest_step
 
 BULGING_MM = 1.0  # least bulge that has a place and a shape [O]
 _INNER = slice(2, 39)  # between 5 and 95 % of the wall: the corners define the line
@@ -81,15 +82,14 @@ def _bulge_values(outline: Outline, own: Floats, usual: Floats, voxel: float) ->
         return values | dict.fromkeys(_SHAPE, flat)
     t, p = outline.wall_points
     values["pw_pos"] = bulge.place
-    values["pw_angularity"] = angularity(t, p - np.interp(t, T, usual), voxel)
+    shape = angularity(t, p - np.interp(t, T, usual), voxel)
+    values["pw_angularity"] = UNSHAPED if shape is None else shape
     return values
 
 
 def _voxel(spine: Spine, label: int) -> float:
-    """Return the depth of a voxel along the frame's direction to the back, mm."""
-    frame = spine.vertebra(label).frame
-    size = np.array(spine.scan.spacing[::-1])
-    return float(size.max() if frame is None else np.abs(frame.axes[1]) @ size)
+    """Return the size of a voxel along that of its edges which is nearest to the way back, mm."""
+    return nearest_step(frame_of(spine.vertebra(label)).axes[1], spine.scan.spacing)
 
 
 def _displacements(spine: Spine) -> dict[int, float]:

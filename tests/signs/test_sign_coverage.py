@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from whole_cases import TABLE, table
+from whole_cases import TABLE, UNSEEN, measured, table
 from whole_phantom import SEQUENCES, whole_scan
 
 from radiomics_vert.signs import measure_scan, registry
@@ -49,6 +49,13 @@ def test_committed_tables_keep_their_tolerances(path: Path):
     assert {"case", "grid", "sign", "true", "measured", "error", "tolerance"} <= set(rows)
     wrong = rows[~(rows["error"].abs() <= rows["tolerance"] + 1e-3)]
     assert wrong.empty, wrong.to_string()
+
+
+def test_shapes_that_voxels_cannot_show_are_absent():
+    """Better no number than one of the wrong sign."""
+    for grid, variant, sign in UNSEEN:
+        if variant == 0 or grid == "1.5 mm":
+            assert pd.isna(measured(variant, "CT", grid).loc["L3", sign]), (grid, variant, sign)
 
 
 @pytest.mark.slow

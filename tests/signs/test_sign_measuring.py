@@ -116,8 +116,8 @@ TS = "ct_totalsegmentator/spine_report"
 def test_heights_of_totalsegmentator_agree_with_its_own_report(real_data: Path):
     """Its heights lie at 15, 50 and 85 % of the depth, along the image's axis, in steps of 1.5 mm.
 
-    At the same places the two agree within one and a half of the 3 mm voxels, ours larger by about two thirds of
-    one: faces of voxels lie further apart than their centres.
+    At the same places the two agree within one and a half of the 3 mm voxels, ours larger by about two
+    thirds of one: faces of voxels lie further apart than their centres.
     """
     scan = load(
         real_data, "ct_totalsegmentator/example_ct.nii.gz", f"{TS}/totalseg.nii.gz", "totalsegmentator",

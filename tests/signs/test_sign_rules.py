@@ -166,4 +166,6 @@ def test_angularity_survives_digitisation():
     for step in (0.25, 0.5, 1.0):
         assert angularity(t, np.round(arc / step) * step, step) < -0.3
         assert angularity(t, np.round(angle / step) * step, step) > 0.3
-    assert math.isnan(angularity(t[:3], arc[:3], 1.0))
+    assert angularity(t[:3], arc[:3], 1.0) is None
+    # Through voxels of half its depth an arc and an angle are one.
+    assert angularity(t, np.round(arc / 2) * 2, 2.0) is None
