@@ -62,8 +62,8 @@ def test_names_of_vertebrae(name: str, level: str) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        "", "sacrum", "rib_left_1", "disc_L1_L2", "L1 rib", "spinal_cord", "Vertebra", "L8", "T14", "XL1", "L1x",
-        "vertebrae_L", "lumbar", "Segment_1", "vertebrae_L1_seg", "T1w", "intervertebral disc L4-L5",
+        "", "sacrum", "rib_left_1", "disc_L1_L2", "L1 rib", "spinal_cord", "Vertebra", "L8", "T14", "XL1",
+        "L1x", "vertebrae_L", "lumbar", "Segment_1", "vertebrae_L1_seg", "T1w", "intervertebral disc L4-L5",
     ],
 )  # fmt: skip
 def test_names_of_other_things(name: str) -> None:

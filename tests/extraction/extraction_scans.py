@@ -68,7 +68,7 @@ def write_scan(
 
 
 def in_patient_order(path: Path) -> Path:
-    """Write the file again with axes to the left, back and head and without position; ITK does the turning."""
+    """Write the file again with axes to the left, back and head and without position; ITK turns it."""
     turned = sitk.DICOMOrient(sitk.ReadImage(str(path)), "LPS")
     turned.SetOrigin((0.0, 0.0, 0.0))
     turned.SetDirection((1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0))

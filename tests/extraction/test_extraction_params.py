@@ -93,7 +93,12 @@ def test_image_type_settings_override_the_common_ones() -> None:
             "[1, 1, 1]",
             "force2Ddimension",
         ),
-        ({"preprocessing": {"bias_corection": "n4"}}, "preprocessing", "'bias_corection'", "did you mean 'bias_correction'?"),
+        (
+            {"preprocessing": {"bias_corection": "n4"}},
+            "preprocessing",
+            "'bias_corection'",
+            "did you mean 'bias_correction'?",
+        ),
         ({"preprocessing": {"intensity": "znorm"}}, "intensity", "'znorm'", "correct the value"),
         ({"preprocessing": {"reference": ["fat"]}}, "reference", "['fat']", "correct the value"),
         ({"preprocessing": {"reference": []}}, "reference", "[]", "correct the value"),

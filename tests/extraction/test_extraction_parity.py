@@ -134,10 +134,9 @@ def test_a_sagittal_file_equals_stock_on_the_turned_file(make_cohort: MakeCohort
     cohort = make_cohort(("a", "CT", textured(SHAPE), two_vertebrae(SHAPE), extra))
     images = {"Original": {}, "Wavelet": {}}
     _assert_equal(cohort, {"imageType": images, "setting": {"force2D": True, "force2Ddimension": 2}})
-    with pytest.raises(AssertionError):
-        scan, content = cohort.scans[0], {"imageType": images, "preprocessing": {"orientation": "LPS"}}
-        ours = _ours(cohort, content)[21]
-        assert largest_difference(ours, stock(scan.image, scan.mask, 21, {"imageType": images})) < 1e-8
+    scan, content = cohort.scans[0], {"imageType": images, "preprocessing": {"orientation": "LPS"}}
+    of_the_file = stock(scan.image, scan.mask, 21, {"imageType": images})
+    assert largest_difference(_ours(cohort, content)[21], of_the_file) > 1e-8
 
 
 def test_orientation_file_equals_stock_on_the_file_itself(cohort: Cohort) -> None:

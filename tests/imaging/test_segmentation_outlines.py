@@ -44,8 +44,10 @@ def test_the_same_pixels_as_the_winding_number(seed: int) -> None:
     for row in range(24):
         for column in range(29):
             angles = np.unwrap(
-                np.arctan2(outline[:, 1] - row, outline[:, 0] - column).tolist()
-                + [np.arctan2(outline[0, 1] - row, outline[0, 0] - column)]
+                np.append(
+                    np.arctan2(outline[:, 1] - row, outline[:, 0] - column),
+                    np.arctan2(outline[0, 1] - row, outline[0, 0] - column),
+                )
             )
             winding[row, column] = round((angles[-1] - angles[0]) / (2 * np.pi))
     np.testing.assert_array_equal(inside, winding != 0)

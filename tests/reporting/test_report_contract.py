@@ -122,7 +122,11 @@ def models(dataset: Dataset) -> list[Result]:
 @pytest.mark.usefixtures("no_pictures")
 def test_every_section_is_filled_from_what_the_functions_return(make_results, tmp_path) -> None:
     dataset = make_dataset()
-    core = [result for result in make_results() if result.kind in ("study", "flow", "quality", "extraction", "checks")]
+    core = [
+        result
+        for result in make_results()
+        if result.kind in ("study", "flow", "quality", "extraction", "checks")
+    ]
     results = [*core, *(r for r in make_results() if r.kind == "provenance")]
     results += [*statistics(dataset), *models(dataset)]
     assert {result.kind for result in results} == {*KINDS, "sample_size", "prediction"}

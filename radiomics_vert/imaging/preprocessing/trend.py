@@ -9,7 +9,6 @@ import numpy as np
 
 from radiomics_vert.imaging.preprocessing.intensity import MAD_TO_SD, Spread
 
-
 TREND_FROM = 3
 """Vertebrae from which a slope is fitted [our own default]; fewer give a flat line."""
 
