@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
@@ -177,7 +178,11 @@ def _stream(
     # The Dask backend is known to joblib only through its configuration.
     with joblib.parallel_config(backend=backend, n_jobs=workers):
         parallel = joblib.Parallel(return_as="generator", batch_size=1, pre_dispatch="2*n_jobs")
-    yield from parallel(joblib.delayed(_single_threaded)(function, item) for item in items)
+    with warnings.catch_warnings():
+        # A worker whose memory has grown (compiled kernels stay in it) is replaced by a new one; nothing is
+        # lost. The remark on it would alarm users, and as an error it would end the thread that replaces.
+        warnings.filterwarnings("ignore", message="A worker stopped while some jobs")
+        yield from parallel(joblib.delayed(_single_threaded)(function, item) for item in items)
 
 
 def _single_threaded(function: Callable[[Item], Value], item: Item) -> Value:
