@@ -129,6 +129,8 @@ def mirrored(scan: SignScan) -> SignScan:
 # voxels beyond a limit takes a step. By sign, or else by unit.
 MIRROR = {
     **{"mm": 0.1, "deg": 0.1, "share": 0.02, "score": 0.05, "ratio": 0.01},
+    # Near zero, where neither shape fits better, which voxels lie half a step off decides.
+    "ep_angularity": 0.15,
     **{"largest_defect_mm2": 10.0, "puzzle_index": 0.06, "margin_width_mm": 0.4},
     **{"epi_lateral": 0.10, "epi_angle_deg": 4.0},
 }
