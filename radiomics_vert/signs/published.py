@@ -14,6 +14,7 @@ from radiomics_vert.signs.results import Measured
 from radiomics_vert.signs.spine import Spine
 
 PROTRUSION_MM = 2.0  # posterior wall behind its chord, more than in unfractured neighbours [O]
+ANGULAR = 0.25  # from here on the wall is angled, not merely uneven [O]
 PEDICLE_RATIO = 0.5  # of the expected bone mass (CT) [O]
 PEDICLE_SIGNAL = 0.7  # of the references' pedicles (T1) [O]
 REPLACED = 0.25  # share of the posterior elements [O]
@@ -78,7 +79,7 @@ def _takigawa(known: Mapping[str, Value]) -> Value:
     return takigawa_probability(
         # A fragment that juts out at an angle is retropulsion, not diffuse protrusion.
         posterior_protrusion=_number(known, "pw_bulge_mm") >= PROTRUSION_MM
-        and _number(known, "pw_angularity", -1.0) <= 0,
+        and _number(known, "pw_angularity", -1.0) <= ANGULAR,
         pedicle=_number(known, "pedicle_trom_min") < PEDICLE_SIGNAL,
         posterior_elements=_number(known, "pe_replaced_frac") >= REPLACED,
         band=_number(known, "band_score") >= BAND,
