@@ -15,8 +15,8 @@ import numpy as np
 import SimpleITK as sitk
 from radiomics import imageoperations
 
+import radiomics_vert.extraction.native as native
 from radiomics_vert.errors import ExtractionError, Problem
-from radiomics_vert.extraction import native
 from radiomics_vert.extraction.features import (
     Classes,
     discretise,

@@ -7,8 +7,8 @@ from functools import cache
 from importlib import metadata
 from typing import Any
 
+import radiomics_vert.extraction.native as native
 from radiomics_vert.errors import Problem, SettingsError
-from radiomics_vert.extraction import native
 from radiomics_vert.provenance import pyradiomics_distribution
 
 ENGINES = ("auto", "native", "pyradiomics")

@@ -14,7 +14,7 @@ import pywt
 import SimpleITK as sitk
 from radiomics import imageoperations
 
-from radiomics_vert.extraction import native
+import radiomics_vert.extraction.native as native
 from radiomics_vert.extraction.grid import Grid, NativeGrid, Span, crop
 from radiomics_vert.extraction.params import Step
 

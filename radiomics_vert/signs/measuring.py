@@ -15,25 +15,23 @@ from typing import TypeAlias
 
 import pandas as pd
 
+import radiomics_vert.signs.bone as bone
+import radiomics_vert.signs.canal as canal
+import radiomics_vert.signs.cortex as cortex
+import radiomics_vert.signs.density as density
+import radiomics_vert.signs.edema as edema
+import radiomics_vert.signs.endplates as endplates
+import radiomics_vert.signs.enhancement as enhancement
+import radiomics_vert.signs.fat_water as fat_water
+import radiomics_vert.signs.gas as gas
+import radiomics_vert.signs.heights as heights
+import radiomics_vert.signs.patient as patient
+import radiomics_vert.signs.pedicles as pedicles
+import radiomics_vert.signs.published as published
+import radiomics_vert.signs.replacement as replacement
+import radiomics_vert.signs.soft_tissue as soft_tissue
+import radiomics_vert.signs.wall as wall
 from radiomics_vert.errors import RadiomicsVertError
-from radiomics_vert.signs import (
-    bone,
-    canal,
-    cortex,
-    density,
-    edema,
-    endplates,
-    enhancement,
-    fat_water,
-    gas,
-    heights,
-    patient,
-    pedicles,
-    published,
-    replacement,
-    soft_tissue,
-    wall,
-)
 from radiomics_vert.signs.nouns import Absent, SignScan, Value, Vertebra
 from radiomics_vert.signs.registry import Sign, registry
 from radiomics_vert.signs.results import SCAN, Measured, ScanSigns
