@@ -67,6 +67,20 @@ def segment_number_twice() -> Path:
     return seg(change)
 
 
+def without_category() -> Path:
+    def change(dataset: pydicom.Dataset) -> None:
+        del dataset.SegmentSequence[1].SegmentedPropertyCategoryCodeSequence
+
+    return seg(change)
+
+
+def segment_without_name() -> Path:
+    def change(dataset: pydicom.Dataset) -> None:
+        del dataset.SegmentSequence[0].SegmentLabel
+
+    return seg(change)
+
+
 def unknown_type() -> Path:
     return seg(lambda dataset: setattr(dataset, "SegmentationType", "ALPHA"))
 

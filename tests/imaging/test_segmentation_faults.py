@@ -55,6 +55,22 @@ FAULTS: dict[str, Fault] = {
         "s.dcm",
         EXPORT,
     ),
+    "SEG segment without category": (
+        spoilt.without_category,
+        "RV226",
+        "a segmentation object that highdicom can open",
+        "no element SegmentedPropertyCategoryCodeSequence",
+        "s.dcm",
+        EXPORT,
+    ),
+    "SEG segment without name": (
+        spoilt.segment_without_name,
+        "RV226",
+        "a segmentation object that highdicom can open",
+        "no element SegmentLabel",
+        "s.dcm",
+        EXPORT,
+    ),
     "SEG of an unknown type": (
         spoilt.unknown_type,
         "RV226",

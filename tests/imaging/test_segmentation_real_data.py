@@ -7,8 +7,10 @@ from pathlib import Path
 
 import highdicom
 import numpy as np
+import pydicom
 import pytest
 import SimpleITK as sitk
+from scipy.spatial import KDTree
 
 from radiomics_vert.errors import ImageError
 from radiomics_vert.imaging import Geometry, image_reference, read_geometry, read_label_map, read_segmentation
@@ -16,6 +18,7 @@ from radiomics_vert.imaging import Geometry, image_reference, read_geometry, rea
 pytestmark = pytest.mark.data
 DCMQI = "dcmqi_ct3slice_spine"
 HIGHDICOM = "dicom_seg_highdicom"
+GROUPS = ("PlaneOrientationSequence", "PixelMeasuresSequence", "PlanePositionSequence")
 
 
 def on_grid_of(grid: Geometry, path: Path) -> np.ndarray:
@@ -109,6 +112,51 @@ def test_segments_equal_the_volumes_of_highdicom(
         ours = mask.mask(segment.number).voxels
         assert ours.any()
         np.testing.assert_array_equal(ours, volume.array[..., position] >= 0.5)
+
+
+def stated_points(path: Path, number: int, threshold: float) -> np.ndarray:
+    """Return where the pixels of a segment lie, millimetres, from the plain elements of the file."""
+    data = pydicom.dcmread(path)
+    shared = data.SharedFunctionalGroupsSequence[0]
+    points = []
+    largest = int(data.get("MaximumFractionalValue", 1))
+    frames = data.pixel_array.reshape(-1, data.Rows, data.Columns)
+    for frame, group in zip(frames, data.PerFrameFunctionalGroupsSequence, strict=True):
+        if group.SegmentIdentificationSequence[0].ReferencedSegmentNumber != number:
+            continue
+        found = {name: (group if name in group else shared)[name].value[0] for name in GROUPS}
+        cosines = np.array(found["PlaneOrientationSequence"].ImageOrientationPatient, float).reshape(2, 3)
+        rows, columns = np.nonzero(frame >= threshold * largest)
+        between_rows, between_columns = found["PixelMeasuresSequence"].PixelSpacing
+        start = np.array(found["PlanePositionSequence"].ImagePositionPatient, float)
+        along = np.stack([columns * float(between_columns), rows * float(between_rows)], axis=1)
+        points.append(start + along @ cosines)
+    return np.concatenate(points)
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [
+        (HIGHDICOM, "seg_image_ct_binary"),
+        (HIGHDICOM, "seg_image_ct_true_fractional"),
+        (HIGHDICOM, "seg_image_ct_binary_overlap"),
+        (DCMQI, "liver"),
+        (DCMQI, "partial_overlaps"),
+    ],
+)
+def test_segments_lie_where_the_plain_elements_say(real_data: Path, folder: str, name: str) -> None:
+    """Reading goes through highdicom; this route uses none of it."""
+    path = real_data / folder / f"{name}.dcm"
+    _, grid = volume_of(path)
+    mask = read_segmentation(path, grid)
+    direction = np.array(grid.direction).reshape(3, 3)
+    for segment in mask.segments:
+        voxels = np.argwhere(mask.mask(segment.number).voxels)[:, ::-1] * grid.spacing
+        ours = grid.origin + voxels @ direction.T
+        expected = stated_points(path, segment.number, 0.5)
+        assert len(ours) == len(expected) > 0
+        distances, _ = KDTree(expected).query(ours)
+        assert distances.max() < 1e-3
 
 
 @pytest.mark.parametrize("threshold", [0.1, 0.5, 0.9])

@@ -1,13 +1,15 @@
-"""DICOM-SEG: binary, fractional and label-map segmentations.
+"""DICOM-SEG: binary, fractional and label-map segmentations, opened and decoded by highdicom.
 
 Frames are placed by the position that each of them states, never by their number: many files hold only
-slices with voxels, in any order. Standard: DICOM PS3.3, A.51 and C.8.20. The functional groups are read
-here and not by highdicom, so that a fault is named instead of raised from within, and so that highdicom's
-own volumes remain an independent check in the tests.
+slices with voxels, in any order. Standard: DICOM PS3.3, A.51 and C.8.20. The functional groups are looked
+through before highdicom sees them, so that a fault is named instead of raised from within; and the frames
+are placed here, because highdicom's own volumes ask for even steps between the stored slices, which a
+sparse segmentation need not have.
 """
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,13 +89,15 @@ def read_dicom_seg(path: Path, grid: Geometry, where: str, threshold: float) -> 
     kind = str(dataset.get("SegmentationType", ""))
     if kind not in _TYPES:
         raise _faulty(f"SegmentationType {', '.join(_TYPES)}", kind or "none", path)
-    segments = _segments(dataset, path)
-    frames = _frames(dataset, kind, {segment.number for segment in segments}, path)
-    pixels = _pixels(dataset, len(frames), path)
+    numbers = _numbers(dataset, path)
+    frames = _frames(dataset, kind, set(numbers), path)
     limit, remarks = _limit(dataset, kind, threshold, path)
     plane = _plane(dataset, path)
     _require_plane(plane, frames, grid, where)
     by_segment = _by_segment(frames, path)
+    opened = _opened(dataset, path)
+    segments = tuple(_segment(opened.get_segment_description(number)) for number in numbers)
+    pixels = _pixels(opened, len(frames), path)
 
     def fetch(number: int) -> SegmentMask:
         chosen = by_segment[0 if kind == "LABELMAP" else number]
@@ -107,31 +111,40 @@ def read_dicom_seg(path: Path, grid: Geometry, where: str, threshold: float) -> 
     return Segmentation("DICOM-SEG", str(path), grid, segments, True, fetch, remarks=remarks)
 
 
-def _segments(dataset: Any, path: Path) -> tuple[Segment, ...]:
-    items = dataset.get("SegmentSequence") or []
-    segments: list[Segment] = []
-    for item in items:
-        number, name = int(item.SegmentNumber), str(item.get("SegmentLabel", "")).strip()
-        if number == 0:
-            continue  # the background of a label map
-        if any(segment.number == number for segment in segments):
-            raise ImageError(
-                Problem("RV228", "every segment number once", f"number {number} twice", str(path), _REMEDY)
-            )
-        segments.append(Segment(number, name, _codes(item)))
-    if not segments:
+def _numbers(dataset: Any, path: Path) -> list[int]:
+    """Return the segment numbers in the order of the file, without the background of a label map."""
+    numbers = [int(item.SegmentNumber) for item in dataset.get("SegmentSequence") or []]
+    twice = [number for index, number in enumerate(numbers) if number in numbers[:index]]
+    if twice:
+        found = f"number {twice[0]} twice"
+        raise ImageError(Problem("RV228", "every segment number once", found, str(path), _REMEDY))
+    if not any(numbers):
         raise _faulty("segments in SegmentSequence", "none", path)
-    return tuple(segments)
+    return [number for number in numbers if number != 0]
 
 
-def _codes(item: Any) -> tuple[Code, ...]:
-    found = []
-    for sequence in ("SegmentedPropertyTypeCodeSequence", "AnatomicRegionSequence"):
-        for term in item.get(sequence) or []:
-            value = term.get("CodeValue") or term.get("LongCodeValue") or term.get("URNCodeValue") or ""
-            meaning = str(term.get("CodeMeaning", "")).strip()
-            found.append(Code(str(term.get("CodingSchemeDesignator", "")), str(value), meaning))
-    return tuple(found)
+def _opened(dataset: Any, path: Path) -> Any:
+    """Return the segmentation object as highdicom reads it; the data set itself is changed by it."""
+    from highdicom.seg import Segmentation as HighdicomSegmentation  # 0.3 s that most runs never need
+
+    try:
+        return HighdicomSegmentation.from_dataset(dataset, copy=False)
+    except Exception as error:  # the package raises many kinds; its words may quote values of the file
+        raise _faulty("a segmentation object that highdicom can open", _refused(error), path) from error
+
+
+def _refused(error: Exception) -> str:
+    """Return why highdicom did not open a file: the absent element, which holds no value, or the kind."""
+    required = re.search(r'attribute[^"\']*["\'](\w+)["\']', str(error))
+    if isinstance(error, AttributeError) and required:
+        return f"no element {required[1]}"
+    return _kind_of(error)
+
+
+def _segment(described: Any) -> Segment:
+    concepts = [described.segmented_property_type, *described.anatomic_regions]
+    codes = tuple(Code(concept.scheme_designator, concept.value, concept.meaning) for concept in concepts)
+    return Segment(described.segment_number, described.segment_label.strip(), codes)
 
 
 def _frames(dataset: Any, kind: str, numbers: set[int], path: Path) -> list[Frame]:
@@ -178,15 +191,13 @@ def _first(group: Any, shared: Any, name: str) -> Any:
     return None
 
 
-def _pixels(dataset: Any, count: int, path: Path) -> np.ndarray:
+def _pixels(opened: Any, count: int, path: Path) -> np.ndarray:
+    if opened.number_of_frames != count:
+        raise _faulty(f"{count} frames, as the functional groups say", str(opened.number_of_frames), path)
     try:
-        array = np.asarray(dataset.pixel_array)
+        return np.asarray(opened.get_stored_frames())
     except Exception as error:  # each decoder raises its own kind
         raise damaged("pixel data that can be decoded", _kind_of(error), path) from error
-    array = array[np.newaxis] if array.ndim == 2 else array
-    if len(array) != count:
-        raise _faulty(f"{count} frames, as the functional groups say", f"{len(array)}", path)
-    return array
 
 
 def _limit(dataset: Any, kind: str, threshold: float, path: Path) -> tuple[float, tuple[Remark, ...]]:
