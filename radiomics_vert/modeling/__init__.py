@@ -16,7 +16,8 @@ from radiomics_vert.modeling.feature_sets import (
     negative_control,
     validate_baselines,
 )
-from radiomics_vert.modeling.final import FittedModel, feature_unit, fit_final
+from radiomics_vert.modeling.final import fit_final
+from radiomics_vert.modeling.fitted import FittedModel, feature_unit
 from radiomics_vert.modeling.harmonisation import SiteHarmoniser
 from radiomics_vert.modeling.models import (
     FAMILIES,

@@ -27,7 +27,7 @@ from radiomics_vert.errors import AnalysisError, Problem, SettingsError
 from radiomics_vert.modeling.baselines import PublishedProbability, TakigawaLogit
 from radiomics_vert.modeling.classifiers import CalibratedSVC, PatientOversampler
 from radiomics_vert.modeling.elastic_net import ElasticNetLogistic
-from radiomics_vert.modeling.final import FittedModel
+from radiomics_vert.modeling.fitted import FittedModel
 from radiomics_vert.modeling.harmonisation import SiteHarmoniser
 from radiomics_vert.modeling.preparation import CorrelationFilter, NearConstantFilter, ReliabilityFilter
 from radiomics_vert.modeling.selection import SELECTORS

@@ -13,7 +13,8 @@ from radiomics_vert.dataset import Dataset
 from radiomics_vert.errors import AnalysisError, Problem, SettingsError, raise_all
 from radiomics_vert.modeling.calibration import calibration_curve, integrated_calibration_index
 from radiomics_vert.modeling.decision import Rate, decision_curve, predictive_value
-from radiomics_vert.modeling.final import FittedModel, dataset_images, dataset_parameters
+from radiomics_vert.modeling.final import dataset_images, dataset_parameters
+from radiomics_vert.modeling.fitted import FittedModel
 from radiomics_vert.modeling.metrics import (
     Estimate,
     Predictions,

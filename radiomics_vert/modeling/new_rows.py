@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from radiomics_vert.dataset import Dataset
 from radiomics_vert.errors import AnalysisError, Problem
-from radiomics_vert.modeling.final import FittedModel
+from radiomics_vert.modeling.fitted import FittedModel
 from radiomics_vert.modeling.rows import Rows
 
 
