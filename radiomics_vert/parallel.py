@@ -2,17 +2,21 @@
 
 One item is one scan, one fold or one patient. Workers are processes with one BLAS and one ITK thread
 each, so that two workers on two cores do not fight over four threads. Where they are, in this machine or
-in a cluster, is chosen once, around the work (:func:`workers_at`); no function in between has to know.
+in a cluster, is chosen once, around the work (:func:`workers_at`); no function in between has to know. How
+much memory they needed is asked in the same way (:func:`memory_of_workers`).
 """
 
 from __future__ import annotations
 
 import os
+import platform
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 import joblib
@@ -20,16 +24,99 @@ from threadpoolctl import threadpool_limits
 
 from radiomics_vert._version import __version__
 from radiomics_vert.errors import Problem, SettingsError
+from radiomics_vert.memory import Peak, peak, reset_peak
+from radiomics_vert.phrases import count
 
 BACKENDS = ("processes", "threads", "dask")
 _JOBLIB = {"processes": "loky", "threads": "threading", "dask": "dask"}
 _backend: ContextVar[str] = ContextVar("backend", default="processes")
 _cluster: ContextVar[Any] = ContextVar("cluster", default=None)
+_MB = 1_000_000
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
 Progress = Callable[[int, int], None]
 """Called after each finished item with (done, total)."""
+
+
+@dataclass
+class WorkersMemory:
+    """The largest memory of each worker; see :func:`memory_of_workers`.
+
+    Parameters
+    ----------
+    peaks : dict of str to Peak
+        By host and process.
+    """
+
+    peaks: dict[str, Peak] = field(default_factory=dict)
+
+    def add(self, worker: str, found: Peak | None) -> None:
+        """Note what a worker needed for an item, where its operating system tells."""
+        known = self.peaks.get(worker)
+        if found is not None and (known is None or found.own > known.own):
+            self.peaks[worker] = found
+
+    def facts(self, largest_scan: int) -> dict[str, Any]:
+        """Return what belongs into the record of a run, in MB; no hosts and no processes.
+
+        Parameters
+        ----------
+        largest_scan : int
+            Bytes of image and mask of the largest scan.
+        """
+        workers = [
+            {"own_mb": round(one.own / _MB), "shared_code_mb": round(one.shared / _MB)}
+            for one in sorted(self.peaks.values(), key=lambda one: (-one.own, -one.shared))
+        ]
+        return {"largest_scan_mb": round(largest_scan / _MB), "workers": workers}
+
+
+def memory_sentence(facts: Mapping[str, Any]) -> str:
+    """Return :meth:`WorkersMemory.facts` in words; empty when nobody worked or nothing is known.
+
+    Examples
+    --------
+    >>> memory_sentence({"largest_scan_mb": 315, "workers": [{"own_mb": 520, "shared_code_mb": 190}]})
+    'memory: 1 worker, at most 520 MB of its own (the largest scan 315 MB), and 190 MB of shared code'
+    """
+    workers = facts.get("workers", ())
+    if not workers:
+        return ""
+    shared = max(row["shared_code_mb"] for row in workers)
+    each = "of its own" if len(workers) == 1 else "each of its own"
+    return (
+        f"memory: {count(len(workers), 'worker')}, at most {workers[0]['own_mb']} MB {each} "
+        f"(the largest scan {facts['largest_scan_mb']} MB), and {shared} MB of shared code"
+    )
+
+
+_memory: ContextVar[WorkersMemory | None] = ContextVar("memory", default=None)
+
+
+@contextmanager
+def memory_of_workers() -> Iterator[WorkersMemory]:
+    """Note how much memory each worker needs for everything inside the block.
+
+    Yields
+    ------
+    WorkersMemory
+        Filled while :func:`run` works. One worker, and threads, are this process itself. Empty where the
+        operating system does not tell.
+
+    Examples
+    --------
+    >>> with memory_of_workers() as memory:
+    ...     values = run(abs, [-1, 2])
+    >>> len(memory.facts()) <= 1
+    True
+    """
+    memory = WorkersMemory()
+    token = _memory.set(memory)
+    try:
+        yield memory
+    finally:
+        _memory.reset(token)
 
 
 def available_cores() -> int:
@@ -159,14 +246,31 @@ def run(
     >>> run(abs, [-1, 2, -3])
     [1, 2, 3]
     """
-    queue = list(items)
+    queue, memory = list(items), _memory.get()
     values: list[Value] = []
     chosen = _JOBLIB[backend or _backend.get()]
-    for value in _stream(function, queue, min(resolve_workers(n_jobs), max(1, len(queue))), chosen):
+    workers = min(resolve_workers(n_jobs), max(1, len(queue)))
+    alone = chosen != "threading"  # an item of another thread must not forget the peak of this one
+    if memory is not None and not alone:
+        reset_peak()
+    work = partial(_measured, function, memory is not None, alone)
+    for value, worker, found in _stream(work, queue, workers, chosen):
+        if memory is not None:
+            memory.add(worker, found)
         values.append(value)
         if progress is not None:
             progress(len(values), len(queue))
     return values
+
+
+def _measured(
+    function: Callable[[Item], Value], asked: bool, alone: bool, item: Item
+) -> tuple[Value, str, Peak | None]:
+    """Work on one item; tell who did it and, when asked, what memory it needed. Runs in the worker."""
+    if asked and alone:
+        reset_peak()
+    value = function(item)
+    return value, f"{platform.node()}:{os.getpid()}", peak() if asked else None
 
 
 def _stream(
@@ -175,8 +279,10 @@ def _stream(
     if workers == 1 and backend != "dask":
         yield from map(function, items)
         return
-    # The Dask backend is known to joblib only through its configuration.
-    with joblib.parallel_config(backend=backend, n_jobs=workers):
+    # Threads share one process and its limits; the Dask backend is known to joblib only through its
+    # configuration, and its workers are started by others.
+    inner = {"inner_max_num_threads": 1} if backend == "loky" else {}
+    with joblib.parallel_config(backend=backend, n_jobs=workers, **inner):
         parallel = joblib.Parallel(return_as="generator", batch_size=1, pre_dispatch="2*n_jobs")
     with warnings.catch_warnings():
         # A worker whose memory has grown (compiled kernels stay in it) is replaced by a new one; nothing is

@@ -142,6 +142,12 @@ def tally(counts: dict[str, int]) -> str:
     return ", ".join(count(number, name) for name, number in counts.items())
 
 
+def print_memory(run: Run) -> None:
+    """Print what the workers of the extraction needed, where something was computed."""
+    if run.memory:
+        out.print(run.memory, markup=False)
+
+
 def print_results(results: Path, main_table: str) -> None:
     """Print the result in sentences, its main table, and how to get the report."""
     for sentence in result_sentences(results):

@@ -20,6 +20,7 @@ from radiomics_vert.cli.common import (
     app,
     err,
     out,
+    print_memory,
     progress_bars,
     running,
     tally,
@@ -65,6 +66,7 @@ def extract(
     )
     for row in blanks_filled(table.failures).to_dict("records"):
         err.print(f"  {row['case_id']}: {row['code']} {row['title']}: {row['found']}", markup=False)
+    print_memory(run)
     raise typer.Exit(PROBLEMS if len(table.failures) else GOOD)
 
 
@@ -119,6 +121,7 @@ def _close(at_work: Run, path: Path) -> int:
     digest = at_work.facts.get("model_bundle")
     if digest:
         out.print(f"Model bundle {at_work.study.output / MODEL}, digest {digest}", markup=False)
+    print_memory(at_work)
     counts = finding_counts(at_work.study.records)
     out.print(f"The checks found {tally(counts)}; the report lists them.", markup=False)
     out.print(f"{DISCLAIMER}\n{path}", markup=False)

@@ -51,6 +51,12 @@ class Volumes:
     normalised: dict[tuple[Any, Any], sitk.Image] = field(default_factory=dict)
     excluded: sitk.Image | None = None
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the voxels of image and labels."""
+        parts = (self.image, self.labels)
+        return sum(part.GetNumberOfPixels() * part.GetSizeOfPixelComponent() for part in parts)
+
     def prepared(self, settings: Mapping[str, Any]) -> sitk.Image:
         """Return the image, normalised over all its voxels if the settings say so."""
         if not settings.get("normalize"):

@@ -166,9 +166,11 @@ def extract(
         plan.add(cases[0].scan, cases, chosen, known.get(scan_id, ()))
     run = partial(_run, store=plan.store)
     works = _split(plan.works, parallel.resolve_workers(n_jobs))
-    found = chain.from_iterable(parallel.run(run, works, n_jobs=n_jobs, progress=progress))
-    outcomes = {**plan.known, **dict(found)}
-    used = {"n_jobs": n_jobs, "seconds": round(time.monotonic() - started, 3)}
+    with parallel.memory_of_workers() as memory:
+        done = parallel.run(run, works, n_jobs=n_jobs, progress=progress)
+    outcomes = {**plan.known, **dict(chain.from_iterable(found for found, _ in done))}
+    used: dict[str, Any] = {"n_jobs": n_jobs, "seconds": round(time.monotonic() - started, 3)}
+    used["memory"] = memory.facts(max((size for _, size in done), default=0))
     return make_table(
         cohort,
         {sequence: [step.name for step in own.steps()] for sequence, own in chosen.items()},
@@ -221,12 +223,12 @@ def _split(works: Sequence[Work], workers: int) -> list[Work]:
     return split
 
 
-def _run(work: Work, *, store: Cache | None) -> list[tuple[tuple[str, str], Outcome]]:
-    """Compute what is missing for one scan; runs in a worker."""
+def _run(work: Work, *, store: Cache | None) -> tuple[list[tuple[tuple[str, str], Outcome]], int]:
+    """Compute what is missing for one scan; return the bytes of its voxels, too. Runs in a worker."""
     try:
         volumes = read_volumes(work.scan)
     except RadiomicsVertError as error:
-        return [((case.case_id, ""), Outcome(problem=error.problems[0])) for case, _ in work.parts]
+        return [((case.case_id, ""), Outcome(problem=error.problems[0])) for case, _ in work.parts], 0
     prepared = prepare(work.scan, volumes, work.preprocessing, work.references)
     reference = work.reference_digest
     found = []
@@ -238,7 +240,7 @@ def _run(work: Work, *, store: Cache | None) -> list[tuple[tuple[str, str], Outc
                     ingredients = Ingredients.of(case, step, engine_version(step.engine), reference)
                     store.store(ingredients, case, step, outcome)
                 found.append(((case.case_id, step.name), outcome))
-    return found
+    return found, volumes.nbytes
 
 
 def read_volumes(scan: Scan) -> Volumes:

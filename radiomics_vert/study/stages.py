@@ -16,6 +16,7 @@ from radiomics_vert.cohort import Cohort, read_clinical
 from radiomics_vert.dataset import Dataset, merge
 from radiomics_vert.extraction import FeatureTable, extract, perturbed_features
 from radiomics_vert.extraction.verify import verify
+from radiomics_vert.parallel import memory_sentence
 from radiomics_vert.provenance import git_state, run_facts
 from radiomics_vert.reporting import build_report, summary_sentences, write_report
 from radiomics_vert.results import Result, remove_results
@@ -75,12 +76,15 @@ class Run:
         Makes a progress callback for each piece of work.
     workers : int, optional
         Parallel workers instead of those that the settings name.
+    memory : str
+        What the workers of the extraction needed, in words; filled by :meth:`Run.extract`.
     """
 
     study: Study
     watch: Watch = unwatched
     workers: int | None = None
     facts: dict[str, object] = field(default_factory=dict)
+    memory: str = ""
 
     @property
     def n_jobs(self) -> int:
@@ -148,6 +152,8 @@ class Run:
         perturbed, rater = self._perturb(inputs), study.settings.cohort.rater
         for result in agreement_results(study.settings.reliability, table, perturbed, rater):
             result.save(study.records)
+        self.memory = memory_sentence(table.provenance.run["memory"])
+        log.info(self.memory or "memory: no worker was needed")
         self._done("extract", started, extraction=dict(table.provenance.run))
         return table
 

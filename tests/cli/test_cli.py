@@ -52,13 +52,15 @@ def test_run_ends_with_three_sentences_and_the_report(small_study):
     done = call("run", small_study, "--quiet")
     assert done.returncode == 0, done.stderr
     lines = done.stdout.strip().splitlines()
-    assert len(lines) == 7
+    assert len(lines) == 8
     assert "digest" in lines[3]
-    assert lines[4].startswith("The checks found 0 errors")
+    assert lines[4].startswith("memory: ")
+    assert lines[5].startswith("The checks found 0 errors")
     assert lines[-1].endswith("report.html")
     assert "not a diagnostic device" in lines[-2]
     log = (small_study / "results" / "run.log").read_text()
     assert "never computed" in log
+    assert lines[4] in log
     again = call("extract", small_study, "--quiet")
     assert again.returncode == 0
     assert "never computed" not in (small_study / "results" / "run.log").read_text()
