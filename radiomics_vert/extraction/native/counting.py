@@ -2,6 +2,10 @@
 
 All work on a padded volume, flat, in which a voxel outside the region has the number 0: no sweep asks
 whether a neighbour exists. A region is given as its rows: stretches of voxels along x.
+
+Bits stand for directions: bit a of a voxel belongs to the neighbour `offsets[a]` before it. What is done to
+many voxels at once is done to whole vectors of them, which may go on behind the end of a row: bits are then
+right there, too, or not all set yet, and a row that lies there sets the rest when it is its turn.
 """
 
 from __future__ import annotations
@@ -9,6 +13,9 @@ from __future__ import annotations
 import numpy as np
 
 from radiomics_vert.extraction.native.compiling import compiled
+
+VECTOR = 16
+"""Rows are worked on up to a multiple of so many voxels; the volumes are longer by as many."""
 
 
 @compiled
@@ -68,7 +75,7 @@ def pad_levels(
     Returns
     -------
     padded : ndarray of uint16, flat
-        Grey levels.
+        Grey levels, and :data:`VECTOR` zeros.
     numbered : ndarray of uint16, flat
         The numbers of `lookup` in place of levels.
     rows : ndarray of int, shape (n_rows, 2)
@@ -76,7 +83,7 @@ def pad_levels(
     """
     nz, ny, nx = levels.shape
     py, px = ny + 2 * pad[1], nx + 2 * pad[2]
-    padded = np.zeros((nz + 2 * pad[0]) * py * px, np.uint16)
+    padded = np.zeros((nz + 2 * pad[0]) * py * px + VECTOR, np.uint16)
     numbered = np.zeros(padded.size, np.uint16)
     rows = np.empty((nz * ny * ((nx + 1) // 2), 2), np.int64)
     count = 0
@@ -110,11 +117,13 @@ def count_pairs(numbered: np.ndarray, rows: np.ndarray, offsets: np.ndarray, lev
         Grey-level co-occurrence; row and column 0 belong to voxels outside the region.
     """
     pairs = np.zeros((offsets.size, levels + 1, levels + 1), np.int32)
-    for a in range(offsets.size):
-        table, offset = pairs[a], offsets[a]
-        for r in range(rows.shape[0]):
-            for i in range(rows[r, 0], rows[r, 0] + rows[r, 1]):
-                table[numbered[i], numbered[i + offset]] += 1
+    for r in range(rows.shape[0]):
+        start, length = rows[r, 0], rows[r, 1]
+        own = numbered[start : start + length]
+        for a in range(offsets.size):
+            table, other = pairs[a], numbered[start + offsets[a] : start + offsets[a] + length]
+            for k in range(length):
+                table[own[k], other[k]] += 1
     return pairs
 
 
@@ -138,13 +147,13 @@ def find_equals(numbered: np.ndarray, rows: np.ndarray, offsets: np.ndarray) -> 
     """
     equals = np.zeros(numbered.size, np.uint16)
     for r in range(rows.shape[0]):
-        start, length = rows[r, 0], rows[r, 1]
+        start, length = rows[r, 0], (rows[r, 1] + VECTOR - 1) & -VECTOR
         own, bits = numbered[start : start + length], equals[start : start + length]
         for a in range(offsets.size):
             other = numbered[start - offsets[a] : start - offsets[a] + length]
             bit = np.uint16(1 << a)
             for k in range(length):
-                bits[k] |= bit if own[k] == other[k] else np.uint16(0)
+                bits[k] |= bit if (own[k] == other[k]) & (own[k] > 0) else np.uint16(0)
     return equals
 
 
@@ -158,10 +167,76 @@ def bit_numbers() -> np.ndarray:
 
 
 @compiled
+def _go_on(equals: np.ndarray, before: np.ndarray, rows: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """Return the bits of `equals` that are set in `before`, too, at the neighbour they stand for."""
+    found = np.zeros(equals.size, np.uint16)
+    for r in range(rows.shape[0]):
+        start, length = rows[r, 0], (rows[r, 1] + VECTOR - 1) & -VECTOR
+        own, bits = equals[start : start + length], found[start : start + length]
+        for a in range(offsets.size):
+            other = before[start - offsets[a] : start - offsets[a] + length]
+            bit = np.uint16(1 << a)
+            for k in range(length):
+                bits[k] |= own[k] & other[k] & bit
+    return found
+
+
+@compiled
+def _begin(reached: np.ndarray, rows: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """Return the bits that are not set at the neighbour they stand for."""
+    found = reached.copy()
+    for r in range(rows.shape[0]):
+        start, length = rows[r, 0], (rows[r, 1] + VECTOR - 1) & -VECTOR
+        bits = found[start : start + length]
+        for a in range(offsets.size):
+            other = reached[start - offsets[a] : start - offsets[a] + length]
+            bit = np.uint16(1 << a)
+            for k in range(length):
+                bits[k] &= ~(other[k] & bit)
+    return found
+
+
+@compiled
+def _tally_bits(numbered: np.ndarray, bits: np.ndarray, rows: np.ndarray, levels: int) -> np.ndarray:
+    """Return how many voxels of a grey level have a bit, shape (levels + 1, 16).
+
+    Eight counters of a byte each are increased by one addition, and emptied before they overflow.
+    """
+    spread = np.zeros(256, np.uint64)
+    for value in range(256):
+        for a in range(8):
+            spread[value] |= np.uint64(value >> a & 1) << np.uint64(8 * a)
+    tally = np.zeros((levels + 1, 16), np.int32)
+    counters, room = np.zeros((levels + 1, 2), np.uint64), np.full(levels + 1, 255, np.int32)
+    for r in range(rows.shape[0]):
+        for i in range(rows[r, 0], rows[r, 0] + rows[r, 1]):
+            level = numbered[i]
+            counters[level, 0] += spread[bits[i] & 255]
+            counters[level, 1] += spread[bits[i] >> 8]
+            room[level] -= 1
+            if room[level] == 0:
+                _empty(counters[level], tally[level])
+                room[level] = 255
+    for level in range(levels + 1):
+        _empty(counters[level], tally[level])
+    return tally
+
+
+@compiled
+def _empty(counters: np.ndarray, tally: np.ndarray) -> None:
+    for a in range(16):
+        tally[a] += np.int32(counters[a >> 3] >> np.uint64(8 * (a & 7)) & np.uint64(255))
+    counters[:] = 0
+
+
+@compiled
 def count_runs(
     numbered: np.ndarray, equals: np.ndarray, rows: np.ndarray, offsets: np.ndarray, levels: int, longest: int
 ) -> np.ndarray:
     """Count runs of equal grey levels.
+
+    Most runs are short. So only runs of four voxels and more are followed one by one; how many shorter ones
+    there are follows from how many voxels have an equal one before them, and how many two.
 
     Parameters
     ----------
@@ -179,30 +254,41 @@ def count_runs(
     ndarray of int, shape (n_offsets, levels + 1, longest + 1)
         Runs by offset, grey level and length.
     """
+    third = _go_on(equals, equals, rows, offsets)
+    fourth = _begin(_go_on(equals, third, rows, offsets), rows, offsets)
+    seconds, thirds = (
+        _tally_bits(numbered, equals, rows, levels),
+        _tally_bits(numbered, third, rows, levels),
+    )
     voxels = np.zeros(levels + 1, np.int32)
-    runs = np.zeros((offsets.size, levels + 1, longest + 1), np.int32)
+    runs = np.zeros((offsets.size, levels + 1, max(longest, 3) + 1), np.int32)
     numbers = bit_numbers()
     for r in range(rows.shape[0]):
         for i in range(rows[r, 0], rows[r, 0] + rows[r, 1]):
-            level, bits = numbered[i], np.int64(equals[i])
+            level, bits = numbered[i], np.int64(fourth[i])
             voxels[level] += 1
             while bits:
                 bit = bits & -bits
                 bits ^= bit
                 a = numbers[bit % 19]
-                if not equals[i - offsets[a]] & bit:  # the second voxel of a run
-                    length, j = 2, i + offsets[a]
-                    while equals[j] & bit:
-                        length += 1
-                        j += offsets[a]
-                    runs[a, level, length] += 1
-    # Voxels of no longer run are runs of their own.
+                length, j = 4, i + offsets[a]
+                while equals[j] & bit:
+                    length += 1
+                    j += offsets[a]
+                runs[a, level, length] += 1
     for a in range(offsets.size):
         for level in range(1, levels + 1):
-            runs[a, level, 1] = voxels[level]
-            for length in range(2, longest + 1):
-                runs[a, level, 1] -= length * runs[a, level, length]
-    return runs
+            table = runs[a, level]
+            # Voxels of shorter runs that are the first or later, the second or later, the third.
+            first, second, last = voxels[level], seconds[level, a], thirds[level, a]
+            for length in range(4, longest + 1):
+                first -= length * table[length]
+                second -= (length - 1) * table[length]
+                last -= (length - 2) * table[length]
+            table[3] = last
+            table[2] = second - 2 * last
+            table[1] = first - 2 * table[2] - 3 * last
+    return runs[:, :, : longest + 1]
 
 
 @compiled
@@ -264,26 +350,28 @@ def count_neighbourhoods(
     """
     dependences = np.zeros((highest + 1, 2 * offsets.size + 1), np.int32)
     contrast = np.zeros(highest + 1)
-    block = rows[:, 1].max()
+    block = rows[:, 1].max() + VECTOR
     total, count, alikes = np.empty(block, np.int32), np.empty(block, np.int32), np.empty(block, np.int32)
+    apart = np.empty(block)
     for r in range(rows.shape[0]):
-        start, length = rows[r, 0], rows[r, 1]
+        start, length = rows[r, 0], (rows[r, 1] + VECTOR - 1) & -VECTOR
         own = padded[start : start + length]
         total[:length] = 0
         count[:length] = 0
         alikes[:length] = 0
-        for a in range(2 * offsets.size):
-            offset = offsets[a >> 1] if a & 1 else -offsets[a >> 1]
-            other = padded[start + offset : start + offset + length]
+        for a in range(offsets.size):
+            ahead = padded[start + offsets[a] : start + offsets[a] + length]
+            behind = padded[start - offsets[a] : start - offsets[a] + length]
             for k in range(length):
-                neighbour = np.int32(other[k])
-                total[k] += neighbour
-                inside = neighbour > 0
-                count[k] += inside
-                alikes[k] += inside & (abs(np.int32(own[k]) - neighbour) <= alike)
+                level, one, other = np.int32(own[k]), np.int32(ahead[k]), np.int32(behind[k])
+                total[k] += one + other
+                count[k] += one > 0
+                count[k] += other > 0
+                alikes[k] += (one > 0) & (abs(level - one) <= alike)
+                alikes[k] += (other > 0) & (abs(level - other) <= alike)
         for k in range(length):
-            level = own[k]
-            dependences[level, alikes[k]] += 1
-            if count[k] > 0:
-                contrast[level] += abs(level - total[k] / count[k])
+            apart[k] = abs(own[k] - total[k] / count[k]) if count[k] > 0 else 0.0
+        for k in range(rows[r, 1]):
+            dependences[own[k], alikes[k]] += 1
+            contrast[own[k]] += apart[k]
     return dependences, contrast

@@ -21,7 +21,7 @@ from radiomics_vert.extraction.native.statistics import (
     extent_features,
     run_features,
 )
-from radiomics_vert.extraction.native.zones import count_zones
+from radiomics_vert.extraction.native.zones import count_zones, representatives
 
 Classes = Mapping[str, tuple[str, ...]]
 
@@ -239,8 +239,9 @@ def _glrlm(region: _Region) -> dict[str, float]:
 
 def _glszm(region: _Region) -> dict[str, float]:
     _, numbered, rows = region.voxels
-    offsets = region.offsets(region.steps((1,)))
-    zones, sizes = count_zones(numbered, region.equals, rows, offsets, len(region.grey))
+    steps = region.steps((1,))
+    offsets, kept = region.offsets(steps), representatives(steps)
+    zones, sizes = count_zones(numbered, region.equals, rows, offsets, kept, len(region.grey))
     return dict(zip(_ZONES, extent_features(zones, region.grey, sizes).tolist(), strict=True))
 
 

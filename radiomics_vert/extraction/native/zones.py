@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
 from radiomics_vert.extraction.native.compiling import compiled
@@ -17,9 +19,65 @@ def _root(parents: np.ndarray, label: int) -> int:
     return label
 
 
+def representatives(steps: np.ndarray) -> np.ndarray:
+    """Return which neighbours suffice to join a voxel to the zones of all its equal neighbours.
+
+    Neighbours that are neighbours of each other, and equal, were joined before.
+
+    Parameters
+    ----------
+    steps : ndarray of int, shape (n_steps, 3)
+        Directions, at most 16.
+
+    Returns
+    -------
+    ndarray of uint16, shape (2 ** n_steps,)
+        By the bits of all equal neighbours: one bit of each group of them that are joined to each other.
+    """
+    return _representatives(tuple(map(tuple, steps.tolist())))
+
+
+@cache
+def _representatives(steps: tuple[tuple[int, ...], ...]) -> np.ndarray:
+    return one_of_each(np.array(steps, dtype=np.int64).reshape(-1, 3))
+
+
+@compiled
+def one_of_each(steps: np.ndarray) -> np.ndarray:
+    """Compute what :func:`representatives` returns."""
+    n = steps.shape[0]
+    near = np.zeros(n, np.int64)
+    for a in range(n):
+        for b in range(n):
+            apart = steps[a] - steps[b]
+            for c in range(n):
+                for sign in (1, -1):  # joined only along a direction that counts
+                    if (apart == sign * steps[c]).all():
+                        near[a] |= 1 << b
+    table = np.zeros(1 << n, np.uint16)
+    for bits in range(1, 1 << n):
+        left, kept = bits, 0
+        while left:
+            group, grown = 0, left & -left
+            kept |= grown
+            while grown != group:
+                group = grown
+                for a in range(n):
+                    if group >> a & 1:
+                        grown |= near[a] & bits
+            left &= ~group
+        table[bits] = kept
+    return table
+
+
 @compiled
 def count_zones(
-    numbered: np.ndarray, equals: np.ndarray, rows: np.ndarray, offsets: np.ndarray, levels: int
+    numbered: np.ndarray,
+    equals: np.ndarray,
+    rows: np.ndarray,
+    offsets: np.ndarray,
+    kept: np.ndarray,
+    levels: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Count zones by grey level and size.
 
@@ -33,6 +91,8 @@ def count_zones(
         First voxel and length of each row.
     offsets : ndarray of int
         One of each two opposite directions.
+    kept : ndarray of uint16
+        From :func:`representatives`.
     levels : int
         Number of grey levels.
 
@@ -53,7 +113,7 @@ def count_zones(
     numbers, count = bit_numbers(), 0
     for r in range(rows.shape[0]):
         for i in range(rows[r, 0], rows[r, 0] + rows[r, 1]):
-            bits = np.int64(equals[i])
+            bits = np.int64(kept[equals[i]])
             if bits == 0:
                 parents[count], level_of[count], size_of[count] = count, numbered[i], 1
                 labels[i] = count
@@ -61,7 +121,9 @@ def count_zones(
                 continue
             bit = bits & -bits
             bits ^= bit
-            own = _root(parents, labels[i - offsets[numbers[bit % 19]]])
+            own = labels[i - offsets[numbers[bit % 19]]]
+            if bits:
+                own = _root(parents, own)
             while bits:
                 bit = bits & -bits
                 bits ^= bit
@@ -70,12 +132,16 @@ def count_zones(
                 own = min(own, other)
             labels[i] = own
             size_of[own] += 1
-    column = np.zeros(voxels + 1, np.int64)
+    largest = 0
     for label in range(count - 1, -1, -1):  # a parent has a lower label
         if parents[label] == label:
-            column[size_of[label]] = 1
+            largest = max(largest, size_of[label])
         else:
             size_of[parents[label]] += size_of[label]
+    column = np.zeros(largest + 1, np.int64)
+    for label in range(count):
+        if parents[label] == label:
+            column[size_of[label]] = 1
     sizes = np.flatnonzero(column)
     column[sizes] = np.arange(sizes.size)
     table = np.zeros((levels, sizes.size))
