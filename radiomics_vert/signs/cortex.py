@@ -1,10 +1,14 @@
 """Signs of the cortex: what is destroyed, how large the holes are, and whether the pieces fit together.
 
 The wall of a body, from endplate to endplate, is unrolled: rays from its axis find the surface, and samples
-lie about 1 mm apart along the outline and 1 mm apart along the axis. At each sample the largest HU within
-2 mm along the surface's normal is taken, which forgives an outline drawn a little inside or outside the bone.
-A sample is destroyed where this is below half of the median of the same sector in the reference vertebrae.
-On the unrolled wall areas, patches and inscribed circles are those of a plane.
+lie about 1 mm apart along the outline and 1 mm apart along the axis. HU are averaged along the wall, not
+across it, with a Gaussian of 0.7 mm [O]: the largest of several noisy values is high everywhere. At each
+sample the largest HU within 2 mm along the surface's normal is taken, which forgives an outline drawn a
+little inside or outside the bone. A sample is destroyed where this is below half of the median of the same
+sector in the reference vertebrae, and below half of the median of the vertebra's own wall [O]: thin cortex
+beside sclerotic neighbours is whole. Where most of a wall is gone its own median says nothing, so that it
+does not lower the limit below what soft tissue can reach. On the unrolled wall areas, patches and inscribed
+circles are those of a plane.
 """
 
 from __future__ import annotations
@@ -27,7 +31,11 @@ MESH_MM = 1.0
 NEAR_MM, FRAGMENT_MM = 2.0, 5.0
 """Reach along the normal: of the cortex itself, and of fragments that have moved."""
 DESTROYED = 0.5
-"""Share of the references' median below which cortex is destroyed."""
+"""Share of the references' median, and of the own wall's, below which cortex is destroyed."""
+SOFT_HU = 100.0
+"""The own wall lowers no limit below this: enhanced soft tissue stays under it [O]."""
+ALONG_MM = 0.7
+"""Gaussian sigma of the average along the wall [O]."""
 NARROW_MM = 1.5
 """Inscribed radius up to which a defect is a gap between pieces that fit together."""
 SECTORS = ("anterior", "left", "right", "posterior")
@@ -99,9 +107,21 @@ def unroll(spine: Spine, vertebra: Vertebra) -> Wall:
     at = surface[..., None, :] + far[:, None] * normals[..., None, :]
     index = _to_index(frame, at.reshape(-1, 3), vertebra.spacing)
     values = _sampled(spine, vertebra, image, index).reshape(at.shape[:-1])
-    own = _sampled_mask(vertebra, frame, surface)
-    density = np.where(inside_wall & own, values[..., near].max(axis=-1), np.nan)
+    seen = inside_wall & _sampled_mask(vertebra, frame, surface)
+    values = _along_wall(values, seen)
+    density = np.where(seen, values[..., near].max(axis=-1), np.nan)
     return Wall(density, values.max(axis=-1), area, _sectors(frame, surface))
+
+
+def _along_wall(values: Floats, seen: Mask) -> Floats:
+    """Average HU of equal depth over neighbouring samples of the wall; -inf where there is none."""
+    known = np.isfinite(values) & seen[..., None]
+    sigma, mode = (ALONG_MM / MESH_MM, ALONG_MM / MESH_MM, 0.0), ("constant", "wrap", "nearest")
+    total, weight = (
+        ndimage.gaussian_filter(part, sigma, mode=mode)
+        for part in (np.where(known, values, 0.0), known.astype(np.float64))
+    )
+    return np.asarray(np.where(known, total / np.maximum(weight, 1e-9), -np.inf))
 
 
 def _radii(vertebra: Vertebra, frame: Frame) -> tuple[Floats, Floats, Floats]:
@@ -337,6 +357,9 @@ def _unrolled(spine: Spine, vertebra: Vertebra) -> Wall | Absent:
 
 def _limits(label: int, spine: Spine, walls: Mapping[int, Wall | Absent]) -> Floats:
     """Return by sector the HU below which cortex counts as destroyed; NaN where the references show none."""
+    own, it = np.inf, walls[label]
+    if isinstance(it, Wall):
+        own = DESTROYED * float(np.median(it.density[it.seen]))
     near = [wall for other in spine.references.get(label, ()) if isinstance(wall := walls.get(other), Wall)]
     limits = np.full(len(SECTORS), np.nan)
     for sector in range(len(SECTORS)):
@@ -344,7 +367,8 @@ def _limits(label: int, spine: Spine, walls: Mapping[int, Wall | Absent]) -> Flo
         pooled = np.concatenate(values) if values else np.zeros(0)
         pooled = pooled[np.isfinite(pooled)]
         if len(pooled) * MESH_MM**2 >= LEAST_SECTOR_MM2:
-            limits[sector] = DESTROYED * float(np.median(pooled))
+            usual = DESTROYED * float(np.median(pooled))
+            limits[sector] = min(usual, max(own, SOFT_HU))
     return limits
 
 

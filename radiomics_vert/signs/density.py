@@ -13,26 +13,25 @@ from radiomics_vert.imaging.preprocessing import robust_spread
 from radiomics_vert.signs.borders import sigmoid_widths
 from radiomics_vert.signs.components import Components, connected
 from radiomics_vert.signs.endplates import DEPRESSED_MM, depression
-from radiomics_vert.signs.gas import gas_voxels
 from radiomics_vert.signs.heights import GRADES
-from radiomics_vert.signs.marrow import intensities
+from radiomics_vert.signs.lysis import lytic_areas
+from radiomics_vert.signs.marrow import eroded, intensities
 from radiomics_vert.signs.nouns import Absent, Frame, Mask, Value, Vertebra
 from radiomics_vert.signs.plates import CONTRAST as PLATE_CONTRAST
 from radiomics_vert.signs.plates import dark_plates
 from radiomics_vert.signs.results import Measured
 from radiomics_vert.signs.spine import Spine
 
-LYTIC_SD, BLASTIC_SD = 2.5, 3.0
-"""Robust standard deviations of the references below and above which marrow is lytic or blastic [O]."""
-LEAST_LYTIC_MM3 = 100.0
-"""Smaller dark areas are vessels, fat or noise [O]."""
+BLASTIC_SD = 3.0
+"""Robust standard deviations of the references above which marrow is blastic [O]."""
+LEAST_BLASTIC_MM3 = 100.0
+"""Smaller dense areas are noise or thick trabeculae, as with lysis [O]."""
+CORTEX_MM = 2.0
+"""Dense areas that reach no deeper into the trabecular body are cortex of a mask drawn too wide [O]."""
 IMPACTION_MM = 4.0
 """Dense marrow this close to a fractured endplate is impacted, not blastic [O]."""
-LOWEST_HU = 0.0
-"""Water: where the limit of lytic marrow lies below it, no soft tissue could be found [O]."""
 COARSEST_MM = 1.5
 """Largest width of a voxel across a line whose edges are measured [O]."""
-_GAS_RIM_MM = 2.0  # around gas, where voxels are mixed with it [O]
 _LEAST_VOXELS = 30
 # A fracture line, all [O]: least second derivative times squared scale, in HU and in robust deviations of
 # the marrow; length over the body's width; flatness; profiles; edges; mm of a profile.
@@ -45,27 +44,10 @@ _OUTWARDS = np.arange(-6.0, 6.25, 0.5) + 3.0  # sigmoids are fitted from -6 to 6
 Floats = npt.NDArray[np.float64]
 
 
-def lytic_areas(spine: Spine, vertebra: Vertebra) -> Components:
-    """Return the areas of 0.1 ml or more below the references' median by 2.5 robust deviations.
-
-    Voxels must share a face. Gas and the voxels that it is mixed into are left out: a vacuum cleft is a sign
-    of its own, and of the other diagnosis [O].
-
-    Parameters
-    ----------
-    spine, vertebra : Spine, Vertebra
-        With an image, and references for the vertebra.
-    """
-    usual = spine.expected[vertebra.label]
-    low = _trabecular_between(spine, vertebra, -np.inf, usual.centre - LYTIC_SD * usual.width)
-    return connected(
-        low & ~_around_gas(spine, vertebra), vertebra.spacing, least_mm3=LEAST_LYTIC_MM3, neighbours=6
-    )
-
-
 def blastic_voxels(spine: Spine, vertebra: Vertebra) -> Mask:
     """Return the voxels above the references' median by 3 robust deviations that are not impacted.
 
+    They lie in areas of 0.1 ml or more that reach deeper than 2 mm into the trabecular body [O].
     On a vertebra of Genant grade 1 or more, those within 4 mm of the more depressed endplate are left out; of
     both, where neither is depressed by 1 mm more than the other [O].
 
@@ -80,7 +62,14 @@ def blastic_voxels(spine: Spine, vertebra: Vertebra) -> Mask:
     if high.any() and len(plates):
         distance, _ = cKDTree(plates).query(_local(vertebra, high), distance_upper_bound=IMPACTION_MM)
         high[high] = ~np.isfinite(distance)
-    return high
+    return _areas_in_depth(high, spine.trabecular[vertebra.label], vertebra)
+
+
+def _areas_in_depth(high: Mask, inside: Mask, vertebra: Vertebra) -> Mask:
+    """Return the areas of 0.1 ml or more that reach deeper than 2 mm below a surface."""
+    areas = connected(high, vertebra.spacing, least_mm3=LEAST_BLASTIC_MM3, neighbours=6)
+    deep = np.unique(areas.labels[eroded(inside, vertebra.spacing, CORTEX_MM)])
+    return np.asarray(areas.mask & np.isin(areas.labels, deep))
 
 
 class _Line(NamedTuple):
@@ -198,35 +187,37 @@ def measure(spine: Spine) -> Measured:
     if spine.scan.image is None or spine.sequence != "CT":
         return {}
     found: dict[int, dict[str, Value]] = {}
+    lytic = lytic_areas(spine, [vertebra.label for vertebra in spine.framed()])
     for vertebra in spine.framed():
-        voxels = int(spine.trabecular[vertebra.label].sum())
+        label, voxels = vertebra.label, int(spine.trabecular[vertebra.label].sum())
         if voxels < _LEAST_VOXELS:
             few = Absent("RV338", f"{voxels} trabecular voxels")
-            found[vertebra.label] = dict.fromkeys((*_AREAS, "line_edge_width_mm"), few)
+            found[label] = dict.fromkeys((*_AREAS, "line_edge_width_mm"), few)
             continue
-        values = _areas(spine, vertebra, voxels)
+        values = _lytic(lytic[label], voxels * float(np.prod(vertebra.spacing)))
+        values["blastic_frac"] = _blastic(spine, vertebra, voxels)
         values["line_edge_width_mm"] = line_edge_width(spine, vertebra)
-        found[vertebra.label] = values
+        found[label] = values
     return found
 
 
 _AREAS = ("lytic_frac", "blastic_frac", "lytic_largest_ml")
 
 
-def _areas(spine: Spine, vertebra: Vertebra, voxels: int) -> dict[str, Value]:
+def _blastic(spine: Spine, vertebra: Vertebra, voxels: int) -> Value:
     usual = spine.expected.get(vertebra.label)
     if usual is None or not usual.usable:
-        return dict.fromkeys(_AREAS, Absent("RV333", "the references have no usable marrow"))
-    values: dict[str, Value] = {"blastic_frac": float(blastic_voxels(spine, vertebra).sum()) / voxels}
-    limit = usual.centre - LYTIC_SD * usual.width
-    if limit < LOWEST_HU:
-        noisy = Absent("RV338", f"the image is too noisy: lytic would be below {limit:.0f} HU")
-        return values | {"lytic_frac": noisy, "lytic_largest_ml": noisy}
-    lytic = lytic_areas(spine, vertebra)
-    volume = voxels * float(np.prod(vertebra.spacing))
-    values["lytic_frac"] = float(lytic.mm3.sum()) / volume
-    values["lytic_largest_ml"] = float(lytic.mm3[0]) / 1000 if len(lytic) else 0.0
-    return values
+        return Absent("RV333", "the references have no usable marrow")
+    return float(blastic_voxels(spine, vertebra).sum()) / voxels
+
+
+def _lytic(areas: Components | Absent, volume: float) -> dict[str, Value]:
+    if isinstance(areas, Absent):
+        return {"lytic_frac": areas, "lytic_largest_ml": areas}
+    return {
+        "lytic_frac": float(areas.mm3.sum()) / volume,
+        "lytic_largest_ml": float(areas.mm3[0]) / 1000 if len(areas) else 0.0,
+    }
 
 
 def _trabecular_between(spine: Spine, vertebra: Vertebra, low: float, high: float) -> Mask:
@@ -238,13 +229,6 @@ def _trabecular_between(spine: Spine, vertebra: Vertebra, low: float, high: floa
     values = intensities(image, vertebra, inside)
     inside[inside] = (values > low) & (values < high)
     return inside
-
-
-def _around_gas(spine: Spine, vertebra: Vertebra) -> Mask:
-    gas = gas_voxels(spine, vertebra)
-    if not gas.any():
-        return gas
-    return np.asarray(ndimage.distance_transform_edt(~gas, sampling=vertebra.spacing) <= _GAS_RIM_MM)
 
 
 def _fractured_plates(spine: Spine, vertebra: Vertebra) -> Floats:

@@ -18,8 +18,8 @@ from scipy import ndimage
 
 from radiomics_vert.errors import RadiomicsVertError
 from radiomics_vert.imaging.mosaic import BONE_WINDOW, PERCENTILES, voxel_outlines
-from radiomics_vert.signs import density, gas, pedicles, replacement
-from radiomics_vert.signs.components import foci
+from radiomics_vert.signs import density, gas, lysis, pedicles, replacement
+from radiomics_vert.signs.components import Components, foci
 from radiomics_vert.signs.endplates import lateral_angle
 from radiomics_vert.signs.nouns import Absent, Frame, Mask, Points, Vertebra
 from radiomics_vert.signs.outline import MIDDLE, NEAR_BACK, NEAR_FRONT, Outline, U
@@ -124,12 +124,13 @@ def _gas(spine: Spine, vertebra: Vertebra) -> Mask | None:
 
 def _lytic(spine: Spine, vertebra: Vertebra) -> Mask | None:
     known = spine.sequence == "CT" and vertebra.label in spine.expected
-    return density.lytic_areas(spine, vertebra).mask if known else None
+    areas = lysis.lytic_areas(spine, [vertebra.label])[vertebra.label] if known else None
+    return areas.mask if isinstance(areas, Components) else None
 
 
 def _blastic(spine: Spine, vertebra: Vertebra) -> Mask | None:
     known = spine.sequence == "CT" and vertebra.label in spine.expected
-    return foci(density.blastic_voxels(spine, vertebra), vertebra.spacing).mask if known else None
+    return density.blastic_voxels(spine, vertebra) if known else None
 
 
 def _pedicles(spine: Spine, vertebra: Vertebra) -> Mask | None:

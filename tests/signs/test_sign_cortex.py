@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -140,3 +141,47 @@ def test_without_references_the_cortex_is_absent():
 def test_cortex_is_refused_on_mr(left_hole):
     found = measure_scan(left_hole, "T1")
     assert found.values[CORTEX].isna().all(axis=None)
+
+
+def test_thin_cortex_beside_sclerotic_neighbours_is_whole():
+    """Half of what much denser neighbours let expect is still cortex where the whole wall is like this."""
+
+    def thin(x, p, z, inside, image):
+        return np.where(image == 700.0, 260.0, image)
+
+    stack = amid(PLAIN, neighbours=1, lordosis=(6.0, 6.0), tilt=8.0)
+    how = Drawing(GRID, samples=1, noise=30.0, marrow=100.0)
+    found = cortex_of(bone_scan(stack, {2: (thin,)}, how))
+    assert found.cort_destroyed_frac < 0.02
+    holed = wall_gap(in_wall("left", lambda a, z: a**2 + z**2 < 49))
+    found = cortex_of(bone_scan(stack, {2: (thin, holed)}, how))
+    assert found.largest_defect_mm2 == pytest.approx(np.pi * 49, rel=0.25)
+
+
+@pytest.mark.parametrize("sides", [("left",), ("left", "anterior"), ("left", "anterior", "right")])
+def test_a_wall_that_is_mostly_gone_is_still_seen_as_gone(sides):
+    """The own median says nothing where half of the wall or more is soft tissue."""
+    paints = [wall_gap(in_wall(side, lambda a, z: np.abs(a) < 40)) for side in sides]
+    found = cortex_of(drawn(*paints))
+    for sector in SECTORS:
+        own = found[f"cort_destroyed_{sector}"]
+        assert own > 0.85 if sector in sides else own < 0.15, sector
+
+
+@pytest.mark.data
+def test_intact_vertebrae_have_whole_cortex(real_data: Path):
+    """Stated in advance: below 0.10. The VerSe image is noisy, and its L1 and L5 are sclerotic."""
+    from test_sign_measuring import TS, load
+
+    verse = "ct_verse014/sub-verse014"
+    chest = ("ct_totalsegmentator/example_ct.nii.gz", f"{TS}/totalseg.nii.gz", "totalsegmentator")
+    files = (
+        (f"{verse}_ct.nii.gz", f"{verse}_seg-vert_msk.nii.gz", "verse"),
+        chest,
+        (*chest, f"{TS}/totalseg_vertebrae_body.nii.gz"),
+    )
+    shares = [
+        measure_scan(load(real_data, *names), "CT").values.cort_destroyed_frac.dropna() for names in files
+    ]
+    assert [len(own) for own in shares] == [5, 5, 5]
+    assert max(own.max() for own in shares) < 0.10
