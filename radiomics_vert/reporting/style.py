@@ -7,11 +7,9 @@ in marker as well, so that a grey print says the same.
 from __future__ import annotations
 
 import io
-import re
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from html import escape
 from typing import Any
 
 import matplotlib as mpl
@@ -19,6 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 from radiomics_vert.reporting.nouns import Figure
+from radiomics_vert.reporting.slimming import slim
 
 INK, MUTED, RULE, PAPER = "#1c2126", "#5b6570", "#c9d0d6", "#ffffff"
 POSITIVE, NEGATIVE, NEUTRAL = "#d55e00", "#0072b2", "#8a949e"
@@ -27,16 +26,6 @@ SERIES_LINES = ("-", "--", "-.", ":", (0, (6, 1, 1, 1)), (0, (3, 1)), (0, (1, 2)
 SERIES_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 POSITIVE_MARKER, NEGATIVE_MARKER = "D", "o"
 SYNTHETIC_LABEL = "SYNTHETIC DATA"
-
-# The page gives each colour a variable of its own for light and dark; see templates/style.css.
-PAGE_COLOURS = {
-    INK: "ink",
-    MUTED: "muted",
-    RULE: "rule",
-    PAPER: "paper",
-    NEUTRAL: "neutral",
-    **{colour: f"s{index}" for index, colour in enumerate(SERIES)},
-}
 
 _RC: dict[Any, Any] = {
     "svg.hashsalt": "radiomics_vert",
@@ -134,7 +123,7 @@ def _files(canvas: Canvas) -> tuple[str, bytes]:
     canvas.savefig(svg, format="svg", metadata=nothing)
     canvas.set_layout_engine("none")  # the layout of the first drawing holds for the second
     canvas.savefig(png, format="png", metadata={"Software": None}, dpi=200)
-    return svg.getvalue().decode("utf-8"), png.getvalue()
+    return slim(svg.getvalue().decode("utf-8")), png.getvalue()
 
 
 def bare(axes: Axes) -> None:
@@ -156,42 +145,3 @@ def beside(axes: Axes, y: float, text: str, points: float = 6, bold: bool = Fals
         weight="bold" if bold else "normal",
         annotation_clip=False,
     )
-
-
-_PROLOGUE = re.compile(r"^.*?(?=<svg)", re.DOTALL)
-_METADATA = re.compile(r"<metadata>.*?</metadata>\s*", re.DOTALL)
-_COMMENT = re.compile(r"\s*<!--.*?-->", re.DOTALL)
-_ID = re.compile(r' id="([^"]+)"')
-_REFERENCE = re.compile(r'(?:xlink:href="#|url\(#)([^")]+)')
-_OPENING = re.compile(r"<svg\b[^>]*>")
-_VIEWBOX = re.compile(r'viewBox="([^"]+)"')
-_FONT = re.compile(r"(font: (?:\w+ )*?[\d.]+px) [^;\"]+")
-
-
-def inline(figure: Figure, number: int) -> str:
-    """Return a figure's SVG as it stands inside the page.
-
-    Prologue and metadata go, identifiers become unique in the page, fixed colours become variables of
-    the page (readable in light and dark), and the picture gets its role and its name.
-
-    Parameters
-    ----------
-    figure : Figure
-        What to show.
-    number : int
-        Its number in the report, part of every identifier.
-    """
-    svg = _COMMENT.sub("", _METADATA.sub("", _PROLOGUE.sub("", figure.svg)))
-    used = set(_REFERENCE.findall(svg))
-    prefix = f"f{number}-"
-    svg = _ID.sub(lambda m: f' id="{prefix}{m[1]}"' if m[1] in used else "", svg)
-    svg = re.sub(r'xlink:href="#', f'href="#{prefix}', svg).replace("url(#", f"url(#{prefix}")
-    for colour, name in PAGE_COLOURS.items():
-        svg = svg.replace(f": {colour}", f": var(--{name})")
-    svg = _FONT.sub(r"\1 var(--sans)", svg)
-    box = _VIEWBOX.search(svg)
-    head = (
-        f'<svg viewBox="{box[1] if box else "0 0 1 1"}" role="img" '
-        f'aria-label="{escape(figure.alt)}" focusable="false">'
-    )
-    return _OPENING.sub(head, svg, count=1).strip()

@@ -9,8 +9,8 @@ import pandas as pd
 from markupsafe import Markup
 
 from radiomics_vert.reporting.cells import for_spreadsheets
+from radiomics_vert.reporting.inlining import inline
 from radiomics_vert.reporting.nouns import Figure, Report, Table
-from radiomics_vert.reporting.style import inline
 from radiomics_vert.reporting.wording import ABSENT, without_paths
 from radiomics_vert.storage import atomic, write_table, write_text
 

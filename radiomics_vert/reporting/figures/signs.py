@@ -64,7 +64,7 @@ def family_figure(
         for place, row in enumerate(rows.to_dict("records")):
             bottom = (_BOTTOM + _ROW * (len(rows) - 1 - place) + 0.24) / height
             lane = canvas.add_axes((0.24, bottom, 0.33, (_ROW - 0.3) / height))
-            _lanes(lane, values_of(values, row), inputs.names, colours)
+            _lanes(lane, _values_of(values, row), inputs.names, colours)
             _labels(canvas, row, bottom + (_ROW - 0.3) / height / 2)
         forest = canvas.add_axes((0.615, _BOTTOM / height, 0.2, _ROW * len(rows) / height))
         _forest(forest, rows, inputs)
@@ -92,7 +92,7 @@ def family_figure(
     )
 
 
-def values_of(values: pd.DataFrame, row: Any) -> pd.DataFrame:
+def _values_of(values: pd.DataFrame, row: Any) -> pd.DataFrame:
     """Return the values of one sign in one sequence."""
     same = (words(values, "sign") == str(row["name"])) & (
         words(values, "sequence") == _text(row.get("sequence"))

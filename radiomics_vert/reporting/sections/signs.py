@@ -6,7 +6,7 @@ import pandas as pd
 
 from radiomics_vert.errors import CODES
 from radiomics_vert.reporting.cells import cells_of, with_interval, without_empty
-from radiomics_vert.reporting.figures.signs import family_figure, values_of
+from radiomics_vert.reporting.figures.signs import family_figure
 from radiomics_vert.reporting.inputs import Inputs, column, numeric, words
 from radiomics_vert.reporting.nouns import Item, Section, Table, Text
 from radiomics_vert.reporting.wording import (
@@ -125,7 +125,7 @@ def _summary(signs: pd.DataFrame, inputs: Inputs) -> Table:
 
 def _family(family: str, signs: pd.DataFrame, values: pd.DataFrame, inputs: Inputs) -> list[Item]:
     title = family_title(family)
-    drawn = pd.concat([values_of(values, row) for _, row in signs.iterrows()]) if len(values) else values
+    drawn = values[words(values, "sign").isin(words(signs, "name"))] if len(values) else values
     items: list[Item] = [family_figure(family, title, signs, drawn, inputs)] if len(drawn) else []
     expected = signs[words(signs, "expected") != ""]
     told = tuple(_sentence(row, inputs) for _, row in expected.iterrows())
