@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 import SimpleITK as sitk
 
+import radiomics_vert.extraction.spline as spline
 from radiomics_vert.extraction.ibsi import preparing
 from radiomics_vert.extraction.settings import resamples
 
@@ -265,9 +266,28 @@ class ResampledGrid:
         resampler.SetOutputOrigin(self.labels.TransformContinuousIndexToPhysicalPoint(first.tolist()))
         resampler.SetSize((stop - start).tolist())
         resampler.SetOutputPixelType(source.GetPixelID())
+        # A whole scan of coefficients would take more memory than ITK needs for them.
+        if interpolator == sitk.sitkBSpline and source is not self.volume and spline.same_bits():
+            last = first + (stop - start - 1) / self.ratio
+            source = spline.coefficients(source, self._support(source, first, last))
+            interpolator = sitk.sitkBSplineResamplerOrder3
         resampler.SetInterpolator(interpolator)
         resampled: sitk.Image = resampler.Execute(source)
         return resampled
+
+    def _support(self, source: sitk.Image, first: np.ndarray, last: np.ndarray) -> tuple[slice, slice, slice]:
+        """Return the voxels of a part of the image, z first, that decide between two places in the labels."""
+        ends = [
+            source.TransformPhysicalPointToContinuousIndex(
+                self.labels.TransformContinuousIndexToPhysicalPoint(place.tolist())
+            )
+            for place in (first, last)
+        ]
+        # 2 voxels are the support of the spline; image and labels may differ by a fraction of another.
+        lower = np.maximum(np.floor(np.minimum(*ends)).astype(int) - 3, 0)
+        upper = np.maximum(np.ceil(np.maximum(*ends)).astype(int) + 4, 1)
+        x, y, z = (slice(int(a), int(b)) for a, b in zip(lower, upper, strict=True))
+        return z, y, x
 
 
 def make_grid(

@@ -1,0 +1,63 @@
+"""Coefficients of B-splines, and images resampled with them, have the bits of ITK."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from radiomics_vert.extraction import spline
+from radiomics_vert.extraction.grid import ResampledGrid
+
+WHOLE = (slice(None), slice(None), slice(None))
+
+
+def _image(shape: tuple[int, int, int], kind: type = np.int16) -> sitk.Image:
+    values = np.random.default_rng(sum(shape)).normal(100, 400, shape)
+    if np.issubdtype(kind, np.unsignedinteger):
+        values = np.abs(values) % 255
+    image = sitk.GetImageFromArray(values.astype(kind))
+    image.SetSpacing((0.8, 0.9, 1.5))
+    image.SetOrigin((-11.0, 7.0, 300.0))
+    return image
+
+
+@pytest.mark.parametrize("shape", [(1, 2, 3), (4, 17, 18), (19, 1, 40), (18, 2, 1), (60, 7, 21)])
+def test_coefficients_have_the_bits_of_itk_for_lines_of_any_length(shape) -> None:
+    image = _image(shape, np.float64)
+    stock = sitk.GetArrayFromImage(sitk.BSplineDecomposition(image, 3))
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(spline.coefficients(image, WHOLE)), stock)
+
+
+def test_where_only_a_part_is_wanted_that_part_is_the_same() -> None:
+    image = _image((20, 30, 40))
+    part = (slice(3, 9), slice(10, 30), slice(0, 5))
+    whole = sitk.GetArrayFromImage(sitk.BSplineDecomposition(sitk.Cast(image, sitk.sitkFloat64), 3))
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(spline.coefficients(image, part))[part], whole[part])
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int16, np.uint16, np.int32, np.float32, np.float64])
+@pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (0.37, 2.1, 1.5)])
+def test_resampled_blocks_have_the_bits_of_itks_own_spline(monkeypatch, kind: type, spacing) -> None:
+    image = _image((70, 90, 110), kind)
+    labels = sitk.Image(image.GetSize(), sitk.sitkUInt8)
+    labels.CopyInformation(image)
+    grid = ResampledGrid(image, labels, 1, (40, 60, 0, 30, 50, 70), np.array(spacing), 5, "sitkBSpline")
+    start, stop = grid.frame
+    assert spline.same_bits()
+    calls = []
+    own = spline.coefficients
+    monkeypatch.setattr(spline, "coefficients", lambda *given: calls.append(given) or own(*given))
+    ours = sitk.GetArrayFromImage(grid.image(start, stop))
+    assert len(calls) == 1
+    monkeypatch.setattr(spline, "same_bits", lambda: False)
+    again = ResampledGrid(image, labels, 1, grid.box, np.array(spacing), 5, "sitkBSpline")
+    stock = sitk.GetArrayFromImage(again.image(start, stop))
+    assert len(calls) == 1
+    assert ours.dtype == stock.dtype
+    assert np.ptp(stock) > 0
+    np.testing.assert_array_equal(ours, stock)
+
+
+def test_this_machine_has_the_bits() -> None:
+    assert spline.same_bits()
