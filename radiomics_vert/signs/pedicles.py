@@ -24,6 +24,7 @@ from radiomics_vert.signs.beside import (
     voxel_index,
     voxel_reach,
 )
+from radiomics_vert.signs.lysis import SOFT_HU
 from radiomics_vert.signs.nouns import Absent, Points, Value, Vertebra
 from radiomics_vert.signs.references import theil_sen
 from radiomics_vert.signs.results import Measured
@@ -273,7 +274,9 @@ def _least_usual(spine: Spine, label: int, voxels: Mapping[int, Floats]) -> floa
 
     Two deviations below the centre. Thin processes make the references' voxels skewed, and their median
     absolute deviation then says little about the darker ones: no more of them than of normally distributed
-    ones may lie below the limit, in the median reference [O].
+    ones may lie below the limit, in the median reference [O]. On CT the limit is not above the value half-way
+    to soft tissue [O]: a process that thick slices cut elsewhere than those of the references holds more
+    mixed voxels, and a mixed one is nearer to bone unless bone is gone.
     """
     expected = _expected(spine, label, voxels)
     if expected is None:
@@ -283,7 +286,8 @@ def _least_usual(spine: Spine, label: int, voxels: Mapping[int, Floats]) -> floa
         usual = _expected(spine, other, voxels)
         if usual is not None:
             lows.append(float(np.quantile(values, BEYOND_DEVIATIONS)) - usual[0])
-    return expected[0] + min(float(np.median(lows)), -REPLACED_DEVIATIONS * expected[1])
+    limit = expected[0] + min(float(np.median(lows)), -REPLACED_DEVIATIONS * expected[1])
+    return min(limit, (expected[0] + SOFT_HU) / 2) if spine.sequence == "CT" else limit
 
 
 def _expected(spine: Spine, label: int, voxels: Mapping[int, Floats]) -> tuple[float, float] | None:

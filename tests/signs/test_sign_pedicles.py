@@ -11,6 +11,9 @@ import pandas as pd
 import pytest
 from arch_phantoms import CASES, GRIDS, MARROW, SOFT, TABLE, Drawing, Look, arch_scan, table
 from phantoms import Body, amid, straight
+from whole_cases import ARCH as ARCH_MM3
+from whole_cases import ARCH_LEFT
+from whole_phantom import whole_scan
 
 from radiomics_vert.signs import measure_scan, prepare_spine
 from radiomics_vert.signs.nouns import Absent, SignScan
@@ -145,6 +148,14 @@ def test_no_bone_at_all_has_no_side():
     found = signs(dark)
     assert isinstance(found["pedicle_asym"], Absent)
     assert isinstance(found["pedicle_min_ratio"], Absent)
+
+
+def test_thick_slices_through_a_thin_process_replace_nothing():
+    """Stated in advance: below 0.05 where nothing is, within 0.05 of 0.247 where the lesion is (L3)."""
+    spine = prepare_spine(whole_scan("CT", (1.0, 1.0, 3.0), (0.3, 0.6, 0.1)), "CT")
+    found = {spine.vertebra(label).name: own["pe_replaced_frac"] for label, own in measure(spine).items()}
+    assert found.pop("L3") == pytest.approx(ARCH_LEFT / ARCH_MM3, abs=0.05)
+    assert max(found.values()) < 0.05
 
 
 @pytest.mark.data
