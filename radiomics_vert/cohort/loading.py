@@ -122,14 +122,15 @@ def read_vertebrae(scan: Scan) -> Vertebrae:
     array, failed, remarks = (
         _merged(mask, selection) if mask.label_map is None else _renumbered(mask.label_map, selection)
     )
+    grid, source, remarks = mask.geometry, mask.source, (*mask.remarks, *selection.remarks, *remarks)
+    del mask  # its voxels are as many as those of the result
     if scan.region == "body" and scan.scheme.region != "body" and scan.subregions is not None:
-        array[~_body(scan, scan.subregions, mask.geometry)] = 0
-    return Vertebrae(
-        as_label_map(array, mask.geometry, mask.source),
-        selection.vertebrae,
-        failed,
-        (*mask.remarks, *selection.remarks, *remarks),
-    )
+        array[~_body(scan, scan.subregions, grid)] = 0
+    labels = as_label_map(array, grid, source)
+    del array
+    if labels.volume.GetPixelID() == sitk.sitkUInt8:  # small while it was copied
+        labels = replace(labels, volume=sitk.Cast(labels.volume, sitk.sitkUInt16))
+    return Vertebrae(labels, selection.vertebrae, failed, remarks)
 
 
 Merged = tuple[np.ndarray, dict[int, Problem], tuple[Remark, ...]]
@@ -140,7 +141,13 @@ def _renumbered(labels: LabelMap, selection: Selection) -> Merged:
     table = np.zeros(int(array.max()) + 1, dtype=array.dtype)
     for label, (_, values) in selection.vertebrae.items():
         table[list(values)] = label
-    return np.take(table, array), {}, ()
+    small = table.astype(np.min_scalar_type(table.max()))
+    renumbered = np.zeros(array.shape, dtype=small.dtype)
+    # Slice by slice: an index takes eight bytes per voxel, and many slices of a trunk have no label.
+    for source, target in zip(array, renumbered, strict=True):
+        if source.any():
+            np.take(small, source, out=target)
+    return renumbered, {}, ()
 
 
 def _merged(mask: Segmentation, selection: Selection) -> Merged:

@@ -226,10 +226,10 @@ def _split(works: Sequence[Work], workers: int) -> list[Work]:
 def _run(work: Work, *, store: Cache | None) -> tuple[list[tuple[tuple[str, str], Outcome]], int]:
     """Compute what is missing for one scan; return the bytes of its voxels, too. Runs in a worker."""
     try:
-        volumes = read_volumes(work.scan)
+        # No name for the volumes as they are read: they are freed when they stand in another order.
+        prepared = prepare(work.scan, read_volumes(work.scan), work.preprocessing, work.references)
     except RadiomicsVertError as error:
         return [((case.case_id, ""), Outcome(problem=error.problems[0])) for case, _ in work.parts], 0
-    prepared = prepare(work.scan, volumes, work.preprocessing, work.references)
     reference = work.reference_digest
     found = []
     # The last bit of a matrix product can depend on the number of threads, and so on the workers.
@@ -240,7 +240,7 @@ def _run(work: Work, *, store: Cache | None) -> tuple[list[tuple[tuple[str, str]
                     ingredients = Ingredients.of(case, step, engine_version(step.engine), reference)
                     store.store(ingredients, case, step, outcome)
                 found.append(((case.case_id, step.name), outcome))
-    return found, volumes.nbytes
+    return found, prepared.volumes.nbytes
 
 
 def read_volumes(scan: Scan) -> Volumes:

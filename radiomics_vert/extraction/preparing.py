@@ -303,10 +303,11 @@ def prepare(
     geometry = Geometry.of(volumes.image)
     orientation = orientation_of(geometry, preprocessing)
     if preprocessing.orientation == "LPS":
-        image, labels = (
-            without_position(orientation.apply(part)) for part in (volumes.image, volumes.labels)
-        )
-        volumes = Volumes(image, labels)
+        # Taken out one after the other: what nobody else holds is freed, or moved instead of copied.
+        parts = [volumes.labels, volumes.image]
+        del volumes
+        image = without_position(orientation.apply(parts.pop()))
+        volumes = Volumes(image, without_position(orientation.apply(parts.pop())))
     return PreparedScan(scan, volumes, orientation, geometry, preprocessing, tuple(references))
 
 

@@ -83,6 +83,7 @@ class Orientation:
         if self.keeps_order:
             return volume
         moved = sitk.PermuteAxes(volume, list(self.axes))
+        del volume  # frees it before the next copy, where the caller does not keep it
         turned: sitk.Image = sitk.Flip(moved, list(self.flipped))
         return turned
 
@@ -100,6 +101,7 @@ def without_position(volume: sitk.Image) -> sitk.Image:
         Any image; not changed.
     """
     placed = sitk.Image(volume)
+    del volume  # where the caller does not keep it either, SimpleITK need not copy the voxels
     placed.SetOrigin((0.0, 0.0, 0.0))
     placed.SetDirection(np.eye(3).ravel().tolist())
     return placed
