@@ -9,6 +9,7 @@ from scipy import ndimage
 
 from radiomics_vert.imaging.geometry import Geometry
 from radiomics_vert.imaging.orientation import end_letters, patient_axes
+from radiomics_vert.imaging.regions import used_box
 from radiomics_vert.imaging.volumes import Image, LabelMap
 
 # The usual bone window, width 1800 HU around 400 HU.
@@ -62,10 +63,9 @@ def display_window(image: Image, labels: LabelMap, *, hounsfield: bool) -> tuple
     """
     if hounsfield:
         return BONE_WINDOW
-    places = [np.flatnonzero(labels.array().any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
     array = image.array()
-    if all(map(len, places)):
-        array = array[tuple(slice(found[0], found[-1] + 1) for found in places)]
+    around = array[used_box(labels.array())]
+    array = around if around.size else array
     step = max(1, round((array.size / _SAMPLED_VOXELS) ** (1 / 3)))
     low, high = np.percentile(array[::step, ::step, ::step], PERCENTILES)
     return float(low), float(high) if high > low else float(low) + 1.0

@@ -14,12 +14,14 @@ from radiomics_vert.errors import ImageError, Problem
 from radiomics_vert.imaging.containers import require_complete, require_supported, suffix_of
 from radiomics_vert.imaging.dicom import is_series, open_stack, read_voxels
 from radiomics_vert.imaging.geometry import Geometry
-from radiomics_vert.imaging.nifti import nonfinite_voxels
+from radiomics_vert.imaging.nifti import checksum_of, nonfinite_voxels, promised_checksum
+from radiomics_vert.imaging.streams import is_gzip
 from radiomics_vert.imaging.volumes import Image, LabelMap
 
 _FLOATS = (sitk.sitkFloat32, sitk.sitkFloat64)
 _SHOWN = 5
 _LARGEST_LABEL = 2**32 - 1
+_LABELS = ((2**8 - 1, sitk.sitkUInt8), (2**16 - 1, sitk.sitkUInt16), (_LARGEST_LABEL, sitk.sitkUInt32))
 
 
 def read_image(path: str | Path, *, series: str = "", verified: bool = False) -> Image:
@@ -67,7 +69,7 @@ def read_label_map(path: str | Path, *, verified: bool = False) -> LabelMap:
     Returns
     -------
     LabelMap
-        Of 16-bit unsigned integers, of 32 bits when a label exceeds 65535.
+        Of unsigned integers of 8, 16 or 32 bits, as many as the largest label needs.
 
     Raises
     ------
@@ -79,7 +81,8 @@ def read_label_map(path: str | Path, *, verified: bool = False) -> LabelMap:
     values = sitk.GetArrayViewFromImage(volume)
     _require_whole(values, volume, path)
     largest = int(values.max()) if values.size else 0
-    return LabelMap(sitk.Cast(volume, sitk.sitkUInt16 if largest < 2**16 else sitk.sitkUInt32), str(path))
+    kind = next(kind for limit, kind in _LABELS if largest <= limit)
+    return LabelMap(volume if volume.GetPixelID() == kind else sitk.Cast(volume, kind), str(path))
 
 
 def read_geometry(path: str | Path, *, series: str = "") -> Geometry:
@@ -161,11 +164,32 @@ def _header(path: Path) -> tuple[Geometry, int]:
 
 
 def _read(path: Path, verified: bool, what: str) -> sitk.Image:
-    _header(path)
+    _, pixel = _header(path)
     if not verified:
+        volume = _proven(path) if pixel not in _FLOATS else None
+        if volume is not None:
+            return volume
         require_complete(path)
     require_finite(path, what)
     return _load(path)
+
+
+def _proven(path: Path) -> sitk.Image | None:
+    """Return the voxels of a compressed NIfTI file when their checksum is that of the file; else None.
+
+    This spares a second decompression. Whatever else a file is (damaged, of several members, scaled by its
+    header, in the other byte order) is left to the checks that can say so.
+    """
+    if suffix_of(path) not in (".nii", ".nii.gz") or not is_gzip(path):
+        return None
+    promised = promised_checksum(path)
+    if promised is None:
+        return None
+    try:
+        volume = _load(path)
+    except ImageError:
+        return None
+    return volume if checksum_of(path, sitk.GetArrayViewFromImage(volume)) == promised else None
 
 
 def _load(path: Path) -> sitk.Image:

@@ -6,6 +6,7 @@ import hashlib
 import struct
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import ndimage
@@ -69,8 +70,50 @@ def present_labels(label_map: LabelMap) -> list[int]:
     return list(_boxes(label_map.array()))
 
 
+def used_box(array: np.ndarray) -> tuple[slice, slice, slice]:
+    """Return the bounding box of all voxels that are not 0.
+
+    Most of a scan lies outside its spine; what looks at labels need not look there.
+
+    Parameters
+    ----------
+    array : ndarray, shape (z, y, x)
+        Labels.
+
+    Returns
+    -------
+    tuple of slice
+        Along z, y, x; empty ones when every voxel is 0.
+
+    Examples
+    --------
+    >>> labels = np.zeros((4, 5, 6), np.uint8)
+    >>> labels[1:3, 2, 4:] = 7
+    >>> used_box(labels)
+    (slice(1, 3, None), slice(2, 3, None), slice(4, 6, None))
+    """
+    planes = _span(np.any(array, axis=(1, 2)))
+    shadow: np.ndarray = np.any(array[planes], axis=0)
+    return planes, _span(np.any(shadow, axis=1)), _span(np.any(shadow, axis=0))
+
+
+def _span(used: Any) -> slice:
+    places = np.flatnonzero(used)
+    return slice(int(places[0]), int(places[-1]) + 1) if len(places) else slice(0, 0)
+
+
 def _boxes(array: np.ndarray) -> dict[int, tuple[slice, ...]]:
     """Return the bounding box of every label, by label in ascending order."""
+    used = used_box(array)
+    return {
+        label: tuple(slice(o.start + i.start, o.start + i.stop) for o, i in zip(used, box, strict=True))
+        for label, box in _inner_boxes(array[used]).items()
+    }
+
+
+def _inner_boxes(array: np.ndarray) -> dict[int, tuple[slice, ...]]:
+    if not array.size:
+        return {}
     if array.dtype == np.uint32:
         # find_objects keeps a list as long as the largest label, so large labels are renumbered.
         labels, array = np.unique(array, return_inverse=True)

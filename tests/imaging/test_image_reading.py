@@ -20,6 +20,7 @@ from radiomics_vert.imaging import (
     read_geometry,
     read_image,
     read_label_map,
+    reading,
     require_finite,
 )
 
@@ -78,14 +79,23 @@ def test_a_gzip_file_of_two_members_is_complete(folder: Path, intensities: np.nd
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.int16, np.int32, np.int64, np.float32, np.float64])
-def test_masks_of_every_number_type_become_16_bit_labels(
+def test_masks_of_every_number_type_become_the_smallest_whole_numbers(
     folder: Path, labels: np.ndarray, kind: type[np.generic]
 ) -> None:
     sitk.WriteImage(on_grid(labels.astype(kind)), "m.nrrd")
     mask = read_label_map("m.nrrd")
     assert isinstance(mask, LabelMap)
-    assert mask.array().dtype == np.uint16
+    assert mask.array().dtype == np.uint8
     np.testing.assert_array_equal(mask.array(), labels)
+
+
+@pytest.mark.parametrize(("largest", "kind"), [(255, np.uint8), (256, np.uint16), (65536, np.uint32)])
+def test_labels_take_as_many_bits_as_the_largest_needs(
+    folder: Path, labels: np.ndarray, largest: int, kind: type[np.generic]
+) -> None:
+    sitk.WriteImage(on_grid(np.where(labels == 5, largest, 0).astype(np.int32)), "m.nrrd")
+    array = read_label_map("m.nrrd").array()
+    assert (array.dtype, array.max()) == (kind, largest)
 
 
 def test_labels_above_16_bits_are_kept(folder: Path, labels: np.ndarray) -> None:
@@ -158,7 +168,7 @@ def test_one_image_in_48_orientations_is_one_image(real_data: Path) -> None:
 @pytest.mark.data
 def test_a_float64_mask_of_a_real_scan_is_accepted(real_data: Path) -> None:
     mask = read_label_map(real_data / "mri_sct" / "t2_seg-manual_labeled.nii.gz")
-    assert mask.array().dtype == np.uint16
+    assert mask.array().dtype == np.uint8
     assert sorted(np.unique(mask.array())) == [0, 2, 3, 4, 5]
 
 
@@ -181,3 +191,56 @@ def test_voxels_behind_a_long_header_extension(folder: Path, intensities: np.nda
     Path("a.nii").write_bytes(header + b"\xff" * 70_000 + content[352:])
     with pytest.raises(ImageError, match=r"1 voxels NaN or infinite, the first at voxel \(4, 3, 2\)"):
         read_image("a.nii")
+
+
+@pytest.fixture
+def decompressed(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Files that were decompressed a second time, to verify them."""
+    found: list[Path] = []
+    whole = reading.require_complete
+    monkeypatch.setattr(reading, "require_complete", lambda path: found.append(path) or whole(path))
+    return found
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int16, np.int32])
+def test_a_compressed_mask_is_verified_by_the_checksum_of_what_was_loaded(
+    folder: Path, labels: np.ndarray, decompressed: list[Path], kind: type[np.generic]
+) -> None:
+    sitk.WriteImage(on_grid(labels.astype(kind)), "m.nii.gz")
+    np.testing.assert_array_equal(read_label_map("m.nii.gz").array(), labels)
+    assert decompressed == []
+
+
+def _two_members(plain: bytes) -> bytes:
+    return gzip.compress(plain[:700]) + gzip.compress(plain[700:])
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        pytest.param(_two_members, id="two members"),
+        pytest.param(lambda plain: gzip.compress(plain + b"more"), id="bytes behind the voxels"),
+        pytest.param(lambda plain: gzip.compress(plain) + b"more", id="bytes behind the stream"),
+    ],
+)
+def test_what_the_checksum_cannot_prove_is_decompressed(
+    folder: Path, labels: np.ndarray, decompressed: list[Path], stored
+) -> None:
+    sitk.WriteImage(on_grid(labels.astype(np.uint8)), "m.nii")
+    Path("b.nii.gz").write_bytes(stored(Path("m.nii").read_bytes()))
+    np.testing.assert_array_equal(read_label_map("b.nii.gz").array(), labels)
+    assert decompressed == [Path("b.nii.gz")]
+
+
+def test_a_header_that_promises_more_than_the_file_can_hold_allocates_nothing(
+    folder: Path, labels: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sitk.WriteImage(on_grid(labels.astype(np.uint8)), "m.nii")
+    content = bytearray(Path("m.nii").read_bytes())
+    content[42:48] = struct.pack("<3h", 16384, 16384, 4096)  # 2**40 bytes: the file's end names its rest
+    packed = bytearray(gzip.compress(content))
+    packed[-4:] = struct.pack("<I", (2**40 + 352) % 2**32)
+    Path("b.nii.gz").write_bytes(packed)
+    monkeypatch.setattr(reading, "_load", lambda path: pytest.fail("loaded"))
+    with pytest.raises(ImageError, match="RV202"):
+        read_label_map("b.nii.gz")

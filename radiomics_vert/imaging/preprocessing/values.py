@@ -55,8 +55,11 @@ def gas_volume_ml(
         Voxels whose centre lies within this distance of a voxel outside are not counted: air or fat beside
         an outline that is drawn too wide is no cleft.
     """
+    low = region & (voxels < below)
+    if not low.any():
+        return 0.0
     # Layers of background stand for what lies beyond the block.
     framed = np.pad(region, 1)
     distance = ndimage.distance_transform_edt(framed, sampling=spacing[::-1])[1:-1, 1:-1, 1:-1]
     inside = distance > erosion_mm * (1 + 1e-9)
-    return float(np.count_nonzero(inside & (voxels < below)) * np.prod(spacing) / 1000)
+    return float(np.count_nonzero(inside & low) * np.prod(spacing) / 1000)

@@ -11,11 +11,9 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from radiomics_vert.errors import ImageError, Problem
-from radiomics_vert.imaging.nifti import content, read_header
+from radiomics_vert.imaging.nifti import LARGEST_EXTENSION, first_bytes, read_header
 
 _HEADER_SIZES = {b"n+1": 348, b"n+2": 540}
-# [O] TotalSegmentator's 117 names take 13 kB; a header beyond this is no list of labels.
-_LARGEST_EXTENSION = 1 << 22
 
 
 def read_label_names(path: Path) -> dict[int, str]:
@@ -76,13 +74,7 @@ def _caret_text(path: Path) -> str | None:
 
 
 def _bytes_before_voxels(path: Path) -> bytes:
-    needed = min(read_header(path).offset, _LARGEST_EXTENSION)
-    start = b""
-    for piece in content(path):
-        start += piece
-        if len(start) >= needed:
-            break
-    return start[:needed]
+    return first_bytes(path, min(read_header(path).offset, LARGEST_EXTENSION))
 
 
 def _unreadable(path: Path, found: str) -> ImageError:
