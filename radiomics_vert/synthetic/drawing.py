@@ -12,15 +12,19 @@ from radiomics_vert.synthetic.anatomy import intact
 from radiomics_vert.synthetic.effects import (
     APPEARANCES,
     DENSITY_SD,
+    HEIGHT_LOSS_SPAN,
     LESION_KINDS,
     METASTATIC,
     OSTEOPOROTIC,
     SIGN_CORRELATION,
     SIGNAL_SD,
+    STRIATION_FACTOR,
     TEXTURE_SD,
+    WEDGE,
     Appearance,
     normal_density,
 )
+from radiomics_vert.synthetic.findings import add_findings
 from radiomics_vert.synthetic.nouns import Patient, Vertebra
 from radiomics_vert.synthetic.spec import SyntheticSpec
 
@@ -79,7 +83,9 @@ def draw_patient(spec: SyntheticSpec, index: int) -> Patient:
         f"SYN{index + 1:03d}", index, cancer, age, "F" if female else "M", site, contrast,
         density, signal, texture, conspicuity, (),
     )  # fmt: skip
-    return replace(patient, vertebrae=_draw_vertebrae(spec, patient, rng))
+    vertebrae = _draw_vertebrae(spec, patient, rng)
+    # A stream of its own: what is drawn before stays as it is when a finding is added.
+    return replace(patient, vertebrae=add_findings(vertebrae, stream(spec, index, 4)))
 
 
 def _draw_vertebrae(spec: SyntheticSpec, patient: Patient, rng: np.random.Generator) -> tuple[Vertebra, ...]:
@@ -140,7 +146,11 @@ def _marrow(vertebra: Vertebra, spec: SyntheticSpec, patient: Patient, rng: np.r
         trabecular_hu=float(hu),
         texture_hu=float((26.0 + 0.08 * hu) * np.exp(TEXTURE_SD * texture)),
         # Row 4: horizontal trabeculae go first, so thin bone looks striated. [O]
-        striation=float(1.3 * np.exp(0.35 * thinning - 0.6 * TEXTURE_SD * texture)),
+        striation=float(
+            1.25
+            * (1.0 if patient.cancer else STRIATION_FACTOR)
+            * np.exp(0.35 * thinning - 0.6 * TEXTURE_SD * texture)
+        ),
         cortex_hu=float(430.0 + 0.8 * (hu - 100.0)),
         # Row 41: the less bone, the more fat in the marrow; 1.23 would be red marrow (row 28).
         marrow_t1=float(max(1.30, 1.82 + 0.12 * thinning + SIGNAL_SD * signal)),
@@ -163,11 +173,10 @@ def _fracture(
 
 
 def _collapse(vertebra: Vertebra, look: Appearance, rng: np.random.Generator) -> Vertebra:
-    thoracic = vertebra.level.region == "thoracic"
-    wedge = look.wedge_thoracic if thoracic else look.wedge_lumbar
+    wedge = WEDGE[vertebra.level.region] * (1 - look.crush)
     kinds = ("wedge", "biconcave", "crush")
     kind = kinds[int(rng.choice(3, p=(wedge, 1 - wedge - look.crush, look.crush)))]
-    loss = float(0.20 + look.height_loss_span * rng.beta(1.6, 1.9))
+    loss = float(0.20 + HEIGHT_LOSS_SPAN * rng.beta(1.6, 1.9))
     minor = rng.uniform(0.05, 0.35, 2)
     losses = {
         "wedge": (loss, loss * (0.45 + minor[0]), loss * 0.6 * minor[1]),

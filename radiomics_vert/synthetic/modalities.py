@@ -1,4 +1,4 @@
-"""What tissues look like on CT and on T1-weighted MRI, and what the scanners add."""
+"""What tissues look like on CT, and what its scanners add; `mri` does the same for MRI."""
 
 from __future__ import annotations
 
@@ -16,21 +16,19 @@ from radiomics_vert.synthetic.scene import (
     DISC,
     FAT,
     MUSCLE,
+    NECROSIS,
     SOFT,
+    TISSUES,
     VESSEL,
 )
 from radiomics_vert.synthetic.shapes import Field
 
-# Spacing (mm), noise and kernel or gain of three sites; all [O], within what spine scans use.
+# Spacing (mm), noise and kernel of three sites; all [O], within what spine scans use. Site A reconstructs
+# thin slices: coarser ones show neither the direction of trabeculae nor the edges of fracture lines.
 _CT_SITES = {
-    "A": ((0.98, 0.98, 2.0), 18.0, 0.75),
+    "A": ((0.98, 0.98, 1.0), 18.0, 0.75),
     "B": ((0.94, 0.94, 2.0), 24.0, 0.60),
     "C": ((1.05, 1.05, 1.8), 30.0, 0.50),
-}
-_T1_SITES = {
-    "A": ((0.90, 0.90, 4.0), 1.00),
-    "B": ((0.86, 0.86, 4.0), 1.60),
-    "C": ((0.98, 0.98, 4.4), 0.70),
 }
 
 
@@ -47,7 +45,7 @@ class BoneSample:
         Gives densities and signals.
     texture, marrow : ndarray of float32
         Standard-normal random fields.
-    cortex, sclerosis, lytic, blastic, dark, gas : ndarray of float32
+    cortex, sclerosis, lytic, blastic, dark, line, band, fluid, gas : ndarray of float32
         Coverages.
     """
 
@@ -59,6 +57,9 @@ class BoneSample:
     lytic: Field
     blastic: Field
     dark: Field
+    line: Field
+    band: Field
+    fluid: Field
     gas: Field
 
 
@@ -128,13 +129,13 @@ class CT:
 
     def soft(self) -> Field:
         """Return HU by tissue code [O]."""
-        table = np.zeros(8, np.float32)
-        table[[FAT, MUSCLE, CSF, CORD, DISC, AIR]] = (-100, 55, 15, 35, 85, -1000)
+        table = np.zeros(TISSUES, np.float32)
+        table[[FAT, MUSCLE, CSF, CORD, DISC, AIR, NECROSIS]] = (-100, 55, 15, 35, 85, -1000, 30)
         table[[VESSEL, SOFT]] = (150, 75) if self._portal else (45, 50)
         return table
 
     def bone(self, sample: BoneSample) -> Field:
-        """Return HU: trabecular texture, then impaction, lesions, cortex and gas over it."""
+        """Return HU: trabecular texture, then impaction, lesions, line, cortex and clefts over it."""
         vertebra = sample.vertebra
         # 14.75 HU: what TotalSegmentator's spine report adds for the portal phase (row 1).
         base = vertebra.trabecular_hu + (14.75 if self._portal else 0.0)
@@ -143,6 +144,9 @@ class CT:
         tumour = (70.0 if self._portal else 45.0) + 0.35 * vertebra.texture_hu * sample.texture
         value = mix(value, tumour, sample.lytic)
         value = mix(value, base + 260.0 + 60.0 * sample.marrow, sample.blastic)
+        # Impacted trabeculae where bone is left; fluid in a cleft holds blood. Both HU [O].
+        value = value + 170.0 * sample.line * (1 - sample.lytic)
+        value = mix(value, 45.0, sample.fluid)
         value = mix(value, vertebra.cortex_hu, sample.cortex)
         return mix(value, -600.0, sample.gas)
 
@@ -164,83 +168,3 @@ class CT:
         white = rng.standard_normal(shape, np.float32)
         grain = ndimage.gaussian_filter(white, (0.0, width, width), truncate=3.0)
         return np.asarray(grain * (noise / grain.std()), np.float32)
-
-
-@dataclass(frozen=True)
-class T1:
-    """Sagittal T1-weighted spin echo; muscle is 300 times the scanner's gain.
-
-    Parameters
-    ----------
-    patient : Patient
-        Gives the site.
-    gain : float
-        Scale of the scanner on that day.
-    """
-
-    patient: Patient
-    gain: float = 1.0
-    refine: int = 3
-    # i runs to the back, j to the feet, k to the right.
-    axes: np.ndarray = field(
-        default_factory=lambda: np.array([[0.0, 0.0, -1.0], [1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
-    )
-
-    @property
-    def spacing(self) -> tuple[float, float, float]:
-        """Of the patient's site, mm."""
-        return _T1_SITES[self.patient.site][0]
-
-    @property
-    def facts(self) -> dict[str, object]:
-        """Columns of `images.csv`."""
-        return {"kvp": "", "contrast": "none", "slice_thickness": self.spacing[2]}
-
-    def soft(self) -> Field:
-        """Return signals relative to muscle by tissue code [O]."""
-        table = np.zeros(8, np.float32)
-        table[[FAT, MUSCLE, VESSEL, CSF, CORD, DISC, SOFT]] = (2.9, 1.0, 0.35, 0.55, 1.1, 1.0, 1.08)
-        return table
-
-    def bone(self, sample: BoneSample) -> Field:
-        """Return signals relative to muscle: fatty marrow, then what replaces it."""
-        vertebra = sample.vertebra
-        value = vertebra.marrow_t1 + 0.16 * sample.marrow - 0.03 * sample.texture
-        value = value - 0.002 * vertebra.sclerosis_hu * sample.sclerosis
-        value = mix(value, vertebra.t1_ratio + 0.07 * sample.marrow, sample.dark)
-        value = mix(value, 0.75, sample.blastic)
-        value = mix(value, 0.3, 0.8 * sample.cortex)
-        return mix(value, 0.1, sample.gas)
-
-    def acquire(self, signal: Field, rng: np.random.Generator) -> np.ndarray:
-        """Blur, shade by the surface coil, add Rician noise, scale by the gain; 16 bit."""
-        value = ndimage.gaussian_filter(signal, (0.0, 0.55, 0.55), truncate=3.0)
-        # The coil lies under the back: brighter there, by up to a fifth on either side of the middle. [O]
-        slope = float(rng.uniform(0.1, 0.2))
-        value *= np.exp(slope * np.linspace(-1, 1, value.shape[2], dtype=np.float32))
-        real, imaginary = (0.06 * rng.standard_normal(value.shape, np.float32) for _ in range(2))
-        magnitude = np.sqrt((value + real) ** 2 + imaginary**2)
-        return np.asarray(np.clip(np.rint(300 * self.gain * magnitude), 0, 32767), np.int16)
-
-
-def modality(sequence: str, patient: Patient, rng: np.random.Generator) -> CT | T1:
-    """Return the scanner of one sequence for one patient.
-
-    Parameters
-    ----------
-    sequence : {"CT", "T1"}
-        What is acquired.
-    patient : Patient
-        Gives site and contrast.
-    rng : numpy.random.Generator
-        Draws the gain of the day.
-
-    Returns
-    -------
-    CT or T1
-        Ready to render.
-    """
-    if sequence == "CT":
-        return CT(patient)
-    # The gain of a site, and of the day: T1 signals have no unit. [O]
-    return T1(patient, _T1_SITES[patient.site][1] * float(np.exp(rng.normal(0.0, 0.12))))

@@ -55,6 +55,14 @@ class Vertebra:
         Density added by impaction under the broken endplate.
     gas : bool
         Gas-filled cleft under the superior endplate.
+    fluid : bool
+        Fluid-filled cleft close under the superior endplate.
+    line : bool
+        Dense fracture line on CT, parallel to the superior endplate.
+    line_depth, line_edge : float
+        Its depth as a share of the height, and the 10-90 % width of its edges.
+    band : bool
+        Band of low signal on MRI, in the same place.
     lesion_kind : str
         `lytic`, `mixed`, `blastic` or empty.
     lytic_fraction, blastic_fraction : float
@@ -75,10 +83,16 @@ class Vertebra:
         Largest thickness of the paravertebral soft tissue.
     rim_side : int
         0 circumferential, 1 or -1 a mass on the left or right.
+    necrosis : float
+        Share of the mass's thickness, in its middle, that does not enhance.
     t1_pattern : str
         `none`, `band`, `lesion` or `complete`.
     t1_fraction, t1_ratio : float
         Share of the body that lost its marrow signal, and the signal there.
+    stir_ratio : float
+        STIR signal of the same share, relative to normal marrow.
+    enhancement, enhancement_spread : float
+        Relative gain of T1 signal by contrast medium, and its relative standard deviation within the body.
     """
 
     level: Level
@@ -111,6 +125,11 @@ class Vertebra:
     schmorl_depth: float = 0.0
     sclerosis_hu: float = 0.0
     gas: bool = False
+    fluid: bool = False
+    line: bool = False
+    line_depth: float = 0.4
+    line_edge: float = 1.0
+    band: bool = False
     lesion_kind: str = ""
     lytic_fraction: float = 0.0
     blastic_fraction: float = 0.0
@@ -123,9 +142,13 @@ class Vertebra:
     arch: bool = False
     rim: float = 0.0
     rim_side: int = 0
+    necrosis: float = 0.0
     t1_pattern: str = "none"
     t1_fraction: float = 0.0
     t1_ratio: float = 0.0
+    stir_ratio: float = 0.0
+    enhancement: float = 0.15
+    enhancement_spread: float = 0.2
 
     @property
     def heights(self) -> tuple[float, float, float]:

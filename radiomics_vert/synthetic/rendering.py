@@ -8,11 +8,14 @@ import numpy as np
 import numpy.typing as npt
 
 from radiomics_vert.cohort.schemes import LabelScheme
+from radiomics_vert.synthetic import clefts
 from radiomics_vert.synthetic.anatomy import Pose
 from radiomics_vert.synthetic.modalities import BoneSample, Modality
 from radiomics_vert.synthetic.nouns import Vertebra
 from radiomics_vert.synthetic.scene import (
     DISC,
+    MUSCLE,
+    NECROSIS,
     SOFT,
     Box,
     Grid,
@@ -55,6 +58,10 @@ class Codes:
     def part(self, name: str) -> int:
         """Return the sub-region label of a structure."""
         return self.subregions.structures[name][0]
+
+    def beside(self, name: str) -> int:
+        """Return the label of a tissue in the vertebra mask; 0 where the scheme has none."""
+        return self.vertebrae.structures.get(name, (0,))[0]
 
 
 @dataclass(frozen=True)
@@ -156,6 +163,8 @@ def _paint(
             _paint_rim(tissue, parts, grid, vertebra, pose)
     for upper in range(len(scene.vertebrae) - 1):
         _paint_disc(tissue, labels, parts, grid, scene, upper, codes)
+    labels[tissue == MUSCLE] = codes.beside("muscle")
+    labels[(tissue == SOFT) | (tissue == NECROSIS)] = codes.beside("paravertebral")
     canvas = Canvas(scanner.soft()[tissue], labels, parts, np.full(grid.shape, 99.0, np.float32))
     for vertebra, pose, fields in zip(scene.vertebrae, scene.poses, scene.fields, strict=True):
         _paint_posterior(canvas, scanner, grid, vertebra, pose, fields, codes)
@@ -192,6 +201,8 @@ def _paint_rim(tissue: Tissue, parts: np.ndarray, grid: Grid, vertebra: Vertebra
     mass = (gap > 0) & (gap < thickness)
     tissue[box][mass] = SOFT
     parts[box][mass] = 0
+    # Row 24: the middle of a mass dies, away from its rim and from the bone.
+    tissue[box][mass & (np.abs(gap - thickness / 2) < vertebra.necrosis * thickness / 2)] = NECROSIS
 
 
 def _paint_disc(
@@ -267,21 +278,11 @@ def _body_sample(
         lytic,
         fields.sample("blastic", points),
         fields.sample("dark", points),
-        _gas(vertebra, x, y, top - z),
+        clefts.line(vertebra, top - z),
+        clefts.band(vertebra, top - z),
+        clefts.fluid(vertebra, x, y, top - z),
+        clefts.gas(vertebra, x, y, top - z),
     )
-
-
-def _gas(vertebra: Vertebra, x: Field, y: Field, below: Field) -> Field:
-    """Coverage of a flat gas cleft under the superior endplate (row 35)."""
-    if not vertebra.gas:
-        return np.zeros_like(below)
-    depth = 0.33 * min(vertebra.heights)
-    flat = np.sqrt(
-        (x / (0.30 * vertebra.width)) ** 2
-        + ((y + 0.06 * vertebra.depth) / (0.28 * vertebra.depth)) ** 2
-        + ((below - depth) / 2.2) ** 2
-    )
-    return np.asarray(np.clip((1 - flat) * 2.2 + 0.5, 0.0, 1.0), np.float32)
 
 
 def _paint_posterior(
@@ -324,6 +325,9 @@ def _posterior_sample(
         lytic,
         involved if vertebra.lesion_kind == "blastic" else nothing,
         involved if vertebra.t1_pattern != "none" else nothing,
+        nothing,
+        nothing,
+        nothing,
         nothing,
     )
 

@@ -14,7 +14,8 @@ from radiomics_vert.synthetic.nouns import Vertebra
 from radiomics_vert.synthetic.shapes import CANAL_DEPTH, CANAL_WIDTH, Field, capsules
 from radiomics_vert.synthetic.tissue import Fields
 
-FAT, MUSCLE, VESSEL, CSF, CORD, DISC, SOFT, AIR = range(8)
+FAT, MUSCLE, VESSEL, CSF, CORD, DISC, SOFT, AIR, NECROSIS = range(9)
+TISSUES = 9
 Tissue = npt.NDArray[np.uint8]
 Box = tuple[slice, slice, slice]
 
@@ -95,7 +96,9 @@ class Scene:
     def extent(self) -> np.ndarray:
         """Return world points, shape (n, 3), that a scan has to hold: all bone and a rim of tissue."""
         points = [
-            pose.to_world(np.vstack([body_corners(v, 1.0), rod_ends(v), [0, -v.depth / 2 - 12, 0]]))
+            pose.to_world(
+                np.vstack([body_corners(v, 1.0), rod_ends(v), [0, -v.depth / 2 - max(12, v.rim), 0]])
+            )
             for v, pose in zip(self.vertebrae, self.poses, strict=True)
         ]
         return np.vstack(points)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from radiomics_vert.errors import Problem, SettingsError, raise_all
 
-SEQUENCES = ("CT", "T1")
+SEQUENCES = ("CT", "T1", "STIR", "T1_CONTRAST")
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,8 @@ class SyntheticSpec:
     seed : int, default 2026
         Root of all random numbers.
     sequences : tuple of str, default ("CT", "T1")
-        Which of `CT` and `T1` (sagittal T1-weighted MRI) to write.
+        Which of `CT`, sagittal `T1`, `STIR` and `T1_CONTRAST` (after contrast medium) to write. The three
+        MRI sequences lie on one grid.
     malignant_share : float, default 0.45
         Share of patients with at least one metastatic fracture.
     mixed_share : float, default 0.5
@@ -45,7 +46,7 @@ class SyntheticSpec:
 
     patients: int = 40
     seed: int = 2026
-    sequences: tuple[str, ...] = SEQUENCES
+    sequences: tuple[str, ...] = ("CT", "T1")
     malignant_share: float = 0.45
     mixed_share: float = 0.5
     atypical_share: float = 0.15

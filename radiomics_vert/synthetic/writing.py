@@ -11,10 +11,10 @@ import SimpleITK as sitk
 
 from radiomics_vert.cohort.schemes import load_scheme
 from radiomics_vert.parallel import Progress, run
-from radiomics_vert.storage import atomic, write_table
+from radiomics_vert.storage import atomic, write_table, write_text
 from radiomics_vert.synthetic.anatomy import stack
 from radiomics_vert.synthetic.drawing import draw_patient, stream
-from radiomics_vert.synthetic.modalities import modality
+from radiomics_vert.synthetic.mri import modality
 from radiomics_vert.synthetic.nouns import Patient
 from radiomics_vert.synthetic.rendering import Codes, field_of_view, render
 from radiomics_vert.synthetic.scene import Grid, Scene
@@ -22,6 +22,24 @@ from radiomics_vert.synthetic.spec import SEQUENCES, SyntheticSpec
 from radiomics_vert.synthetic.tissue import build_fields
 
 VERTEBRA_SCHEME, SUBREGION_SCHEME = "verse", "spineps_subregions"
+SCHEME_FILE = "scheme.yaml"
+"""The label scheme of a cohort's vertebra masks, beside its tables."""
+_SCHEME = """\
+# Vertebrae and discs are numbered as by the scheme `verse`; muscle and tissue beside the spine are our own.
+title: Synthetic cohort
+source: radiomics_vert.synthetic
+region: vertebra
+vertebrae:
+  T1-T12: 8-19
+  L1-L6: 20-25
+structures:
+  muscle: 150
+  paravertebral: 151
+discs:
+  T1-T12: 108-119
+  L1-L6: 120-125
+body: 49-50
+"""
 _DEFAULT = SyntheticSpec()
 
 
@@ -44,17 +62,19 @@ def make_cohort(
     Returns
     -------
     Path
-        `folder`, now with `images/`, `images.csv` (one row per scan), `clinical.csv` (one row per
-        fractured vertebra) and `truth.csv` (one row per vertebra, all that the generator set).
+        `folder`, now with `images/`, `images.csv` (one row per scan), `scheme.yaml` (what the numbers in
+        the masks mean), `clinical.csv` (one row per fractured vertebra) and `truth.csv` (one row per
+        vertebra, all that the generator set).
 
     Examples
     --------
     >>> import tempfile
     >>> folder = make_cohort(Path(tempfile.mkdtemp()), SyntheticSpec(patients=1, sequences=("T1",)))
     >>> sorted(path.name for path in folder.iterdir())
-    ['clinical.csv', 'images', 'images.csv', 'truth.csv']
+    ['clinical.csv', 'images', 'images.csv', 'scheme.yaml', 'truth.csv']
     """
     folder = Path(folder)
+    write_text(folder / SCHEME_FILE, _SCHEME)
     patients = [draw_patient(spec, index) for index in range(spec.patients)]
     scans = run(partial(_write_patient, folder, spec), patients, n_jobs=n_jobs, progress=progress)
     write_table(pd.DataFrame([row for rows in scans for row in rows]), folder / "images.csv")
@@ -95,23 +115,25 @@ def _write_patient(folder: Path, spec: SyntheticSpec, patient: Patient) -> list[
 def _write_scan(
     folder: Path, spec: SyntheticSpec, patient: Patient, scene: Scene, sequence: str
 ) -> dict[str, object]:
-    rng = stream(spec, patient.index, 2, SEQUENCES.index(sequence))
+    # The patient lies in either scanner once; noise is new in every sequence.
+    rng = stream(spec, patient.index, 2, int(sequence != "CT"))
     scanner = modality(sequence, patient, rng)
     grid = field_of_view(scene, scanner, _tilt(rng))
-    codes = Codes(load_scheme(VERTEBRA_SCHEME), load_scheme(SUBREGION_SCHEME))
+    noise = stream(spec, patient.index, 3, SEQUENCES.index(sequence))
+    codes = Codes(load_scheme(folder / SCHEME_FILE), load_scheme(SUBREGION_SCHEME))
     names = {
         "image": f"images/{patient.subject_id}_{sequence}.nii.gz",
         "mask": f"images/{patient.subject_id}_{sequence}_mask.nii.gz",
         "subregions": f"images/{patient.subject_id}_{sequence}_subregions.nii.gz",
     }
-    for name, voxels in zip(names.values(), render(scene, scanner, grid, codes, rng), strict=True):
+    for name, voxels in zip(names.values(), render(scene, scanner, grid, codes, noise), strict=True):
         write_volume(voxels, grid, folder / name)
     return {
         "subject_id": patient.subject_id,
         "sequence": sequence,
         "image": names["image"],
         "mask": names["mask"],
-        "scheme": VERTEBRA_SCHEME,
+        "scheme": SCHEME_FILE,
         "subregions": names["subregions"],
         "site": patient.site,
         **scanner.facts,
