@@ -117,9 +117,9 @@ class Region:
         """Return the mask that shape is measured on."""
         return self.kept if settings.get("resegmentShape") else self.whole
 
-    def mask_image(self) -> sitk.Image:
-        """Return the resegmented mask as an image with the value 1."""
-        image = sitk.GetImageFromArray(self.kept.astype(np.uint8))
+    def as_image(self, voxels: np.ndarray) -> sitk.Image:
+        """Return voxels of `span` as an image with the grid's spacing."""
+        image = sitk.GetImageFromArray(voxels)
         image.SetSpacing(self.grid.spacing.tolist())
         return image
 
@@ -245,8 +245,8 @@ def _compute(region: Region, step: Step, where: str) -> Outcome:
             values = measure(mask, region.grid.spacing, step.feature_classes["shape"])
         else:
             values = {}
-            for name, image in filtered_images(region.grid, region.span, step):
-                values |= _image_values(region, step, name, image, diagnostics, where)
+            for name, voxels in filtered_images(region.grid, region.span, step):
+                values |= _image_values(region, step, name, voxels, diagnostics, where)
     except ExtractionError as error:
         return Outcome(problem=error.problems[0])
     except Exception as error:  # one failing region must not end the study
@@ -257,9 +257,8 @@ def _compute(region: Region, step: Step, where: str) -> Outcome:
 
 
 def _image_values(
-    region: Region, step: Step, name: str, image: sitk.Image, diagnostics: dict[str, Any], where: str
+    region: Region, step: Step, name: str, voxels: np.ndarray, diagnostics: dict[str, Any], where: str
 ) -> dict[str, float]:
-    voxels = sitk.GetArrayViewFromImage(image)
     if name == "original":
         _require_contrast(voxels[region.kept], where)
     if step.engine == "native":
@@ -278,8 +277,7 @@ def _image_values(
     binned = discretise(voxels, region.kept, step.settings)
     if name == "original":
         diagnostics["grey_levels"] = len(binned.present)
-    mask = region.mask_image()
-    mask.CopyInformation(image)
+    image, mask = region.as_image(voxels), region.as_image(region.kept.astype(np.uint8))
     if _by_slice(step):
 
         def reference(block: Block, classes: Classes) -> dict[str, float]:

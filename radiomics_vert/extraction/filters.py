@@ -15,14 +15,14 @@ import SimpleITK as sitk
 from radiomics import imageoperations
 
 import radiomics_vert.extraction.native as native
-from radiomics_vert.extraction.grid import Grid, NativeGrid, Span, crop
+from radiomics_vert.extraction.grid import Grid, NativeGrid, Span
 from radiomics_vert.extraction.params import Step
 
 # The recursive Gaussian of ITK remembers; what lies further away than this many sigma changes no
 # value by more than 1e-12 of the image's range (measured; see tests/extraction).
 LOG_MARGIN_SIGMAS = 20
 
-Filtered = Iterator[tuple[str, sitk.Image]]
+Filtered = Iterator[tuple[str, np.ndarray]]
 
 
 def filtered_images(grid: Grid, span: Span, step: Step) -> Filtered:
@@ -39,20 +39,15 @@ def filtered_images(grid: Grid, span: Span, step: Step) -> Filtered:
 
     Yields
     ------
-    tuple of (str, SimpleITK.Image)
-        pyradiomics' image name, such as `wavelet-LLH`, and the image cropped to `span`.
+    tuple of (str, ndarray)
+        pyradiomics' image name, such as `wavelet-LLH`, and the voxels of `span`, shape (z, y, x).
     """
     assert step.image_type is not None
     yield from _FILTERS[step.image_type](grid, span, step)
 
 
 def _original(grid: Grid, span: Span, step: Step) -> Filtered:
-    if step.engine == "native" and isinstance(grid, NativeGrid):
-        # A copy of the block costs less than ITK's filter; the engine reads voxels and spacing only.
-        whole = sitk.GetArrayViewFromImage(grid.volume)
-        yield from _as_images(iter([("original", whole[_part(*span)])]), grid)
-    else:
-        yield "original", grid.image(*span)
+    yield "original", _voxels(grid, *span)
 
 
 def _log(grid: Grid, span: Span, step: Step) -> Filtered:
@@ -62,9 +57,8 @@ def _log(grid: Grid, span: Span, step: Step) -> Filtered:
         yield from _local(grid, span, step, margin)
         return
     start, stop = np.maximum(span[0] - margin, 0), np.minimum(span[1] + margin, grid.size)
-    block = grid.image(start, stop)  # named, because the view below does not keep it
-    kept, view = _part(span[0] - start, span[1] - start), sitk.GetArrayViewFromImage(block)
-    yield from _as_images(native.log_image(view, grid.spacing[::-1], kept, step.settings), grid)
+    kept = _part(span[0] - start, span[1] - start)
+    yield from native.log_image(_voxels(grid, start, stop), grid.spacing[::-1], kept, step.settings)
 
 
 def _gradient(grid: Grid, span: Span, step: Step) -> Filtered:
@@ -74,8 +68,7 @@ def _gradient(grid: Grid, span: Span, step: Step) -> Filtered:
 def _local(grid: Grid, span: Span, step: Step, margin: np.ndarray) -> Filtered:
     """Filter a block whose margin ends at the image's border, as the filter on the whole image does."""
     start, stop = np.maximum(span[0] - margin, 0), np.minimum(span[1] + margin, grid.size)
-    for name, image in _run(grid.image(start, stop), step):
-        yield name, crop(image, span[0] - start, span[1] - start)
+    yield from _run(grid.image(start, stop), step, _part(span[0] - start, span[1] - start))
 
 
 def _wavelet(grid: Grid, span: Span, step: Step) -> Filtered:
@@ -84,16 +77,15 @@ def _wavelet(grid: Grid, span: Span, step: Step) -> Filtered:
     margin = np.full(3, (length - 1) * (step.settings["start_level"] + step.settings["level"]))
     if step.settings["force2D"]:
         margin[2 - step.settings["force2Ddimension"]] = 0
+    kept = _part(margin, margin + span[1] - span[0])
     if step.engine == "native" and native.same_bits():
         block = _periodic(grid, span[0] - margin, span[1] + margin)
-        kept, view = _part(margin, margin + span[1] - span[0]), sitk.GetArrayViewFromImage(block)
-        yield from _as_images(native.wavelet_images(view, kept, step.settings), grid)
+        yield from native.wavelet_images(block, kept, step.settings)
         return
     # The transform takes even lengths only.
     odd = (span[1] - span[0] + 2 * margin) % 2
-    start, stop = span[0] - margin, span[1] + margin + odd
-    for name, image in _run(_periodic(grid, start, stop), step):
-        yield name, crop(image, margin, margin + span[1] - span[0])
+    block = _periodic(grid, span[0] - margin, span[1] + margin + odd)
+    yield from _run(sitk.GetImageFromArray(block), step, kept)  # the transform knows no spacing
 
 
 def _part(start: np.ndarray, stop: np.ndarray) -> tuple[slice, slice, slice]:
@@ -102,23 +94,22 @@ def _part(start: np.ndarray, stop: np.ndarray) -> tuple[slice, slice, slice]:
     return z, y, x
 
 
-def _as_images(arrays: Iterator[tuple[str, np.ndarray]], grid: Grid) -> Filtered:
-    for name, array in arrays:
-        image = sitk.GetImageFromArray(array)
-        image.SetSpacing(grid.spacing.tolist())
-        yield name, image
+def _voxels(grid: Grid, start: np.ndarray, stop: np.ndarray) -> np.ndarray:
+    """Return a block of the working image; of an image's own voxels a view, which costs nothing."""
+    if isinstance(grid, NativeGrid):
+        return np.asarray(sitk.GetArrayViewFromImage(grid.volume)[_part(start, stop)])
+    return np.asarray(sitk.GetArrayFromImage(grid.image(start, stop)))
 
 
-def _periodic(grid: Grid, start: np.ndarray, stop: np.ndarray) -> sitk.Image:
+def _periodic(grid: Grid, start: np.ndarray, stop: np.ndarray) -> np.ndarray:
     """Return a block of the working image repeated without end.
 
     pyradiomics first makes odd lengths even by repeating the first voxel behind the last one.
     """
     inside = (start >= 0) & (stop <= grid.size)
     if inside.all():
-        return grid.image(start, stop)
+        return _voxels(grid, start, stop)
     lower, upper = np.where(inside, start, 0), np.where(inside, stop, grid.size)
-    block = grid.image(lower, upper)
     indices = []
     for axis in range(3):
         wanted = np.arange(start[axis], stop[axis])
@@ -126,29 +117,21 @@ def _periodic(grid: Grid, start: np.ndarray, stop: np.ndarray) -> sitk.Image:
         wrapped = wanted % period
         wrapped = np.where(wrapped == grid.size[axis], 0, wrapped)
         indices.append(wanted - lower[axis] if inside[axis] else wrapped)
-    image = sitk.GetImageFromArray(sitk.GetArrayViewFromImage(block)[np.ix_(*indices[::-1])])
-    image.SetSpacing(block.GetSpacing())
-    return image
+    return np.asarray(_voxels(grid, lower, upper)[np.ix_(*indices[::-1])])
 
 
 def _pointwise(grid: Grid, span: Span, step: Step) -> Filtered:
     """Filter the region beside the extremum of what pyradiomics loads, which scales these filters."""
-    block = grid.image(*span)
-    voxels = sitk.GetArrayFromImage(block)
-    whole = grid.image(*grid.frame)
-    loaded = sitk.GetArrayViewFromImage(whole)
+    block, loaded = _voxels(grid, *span), _voxels(grid, *grid.frame)
     extremum = max(loaded.max(), loaded.min(), key=lambda value: abs(float(value)))
-    framed = np.concatenate([voxels, np.full_like(voxels[:1], extremum)])
-    for name, image in _run(sitk.GetImageFromArray(framed), step):
-        kept = crop(image, np.zeros(3, int), span[1] - span[0])
-        kept.CopyInformation(block)
-        yield name, kept
+    framed = np.concatenate([block, np.full_like(block[:1], extremum)])
+    yield from _run(sitk.GetImageFromArray(framed), step, _part(np.zeros(3, int), span[1] - span[0]))
 
 
-def _run(block: sitk.Image, step: Step) -> Filtered:
+def _run(block: sitk.Image, step: Step, kept: tuple[slice, slice, slice]) -> Filtered:
     function: Callable[..., Any] = getattr(imageoperations, f"get{step.image_type}Image")
     for image, name, _ in function(block, None, **step.settings):
-        yield name, image
+        yield name, sitk.GetArrayViewFromImage(image)[kept].copy()
 
 
 _FILTERS: dict[str, Callable[[Grid, Span, Step], Filtered]] = {
