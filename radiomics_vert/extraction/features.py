@@ -202,11 +202,12 @@ def _execute(computer: Any, prefix: str, features: tuple[str, ...]) -> dict[str,
 def quiet() -> Iterator[None]:
     """Silence what pyradiomics prints while it computes; problems are reported as diagnostics instead."""
     logger = logging.getLogger("radiomics")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL + 1)
+    handlers, propagate = logger.handlers, logger.propagate
+    # Not by its level: a change of level makes every logger of the process look its own up again.
+    logger.handlers, logger.propagate = [logging.NullHandler()], False
     try:
         with np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        logger.setLevel(level)
+        logger.handlers, logger.propagate = handlers, propagate

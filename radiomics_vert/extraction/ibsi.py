@@ -230,6 +230,8 @@ def restated(values: Mapping[str, float], settings: Mapping[str, Any], voxels: i
     """
     excess = convention(settings, "kurtosis") == "excess"
     sample = convention(settings, "axes") == "sample" and voxels > 1
+    if not (excess or sample):
+        return dict(values)
     stretch = np.sqrt(voxels / (voxels - 1)) if sample else 1.0
     found = dict(values)
     for name, value in values.items():

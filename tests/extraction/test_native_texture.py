@@ -47,3 +47,28 @@ def test_native_equals_pyradiomics(
     differences = oracle.apart(ours(name, image, mask, spacing, settings), stock)
     worst = max(differences, key=differences.__getitem__)
     assert differences[worst] < 1e-8, (worst, differences[worst])
+
+
+@pytest.mark.parametrize("flat", [None, 0, 2])
+@pytest.mark.parametrize("kind", ["full", "holes", "dust"])
+@pytest.mark.parametrize("levels", [1, 2, 4])
+@pytest.mark.parametrize("name", ["glcm", "glrlm", "glszm", "gldm", "ngtdm"])
+def test_rows_of_many_voxels_and_runs_of_any_length(
+    name: str, levels: int, kind: str, flat: int | None
+) -> None:
+    """Kernels work on 16 voxels of a row at once, and follow runs from their fourth voxel on."""
+    image, mask = oracle.region(levels, (4, 5, 37), kind, 1)
+    low, high = image[mask].min(), image[mask].max()
+    image = np.floor((image - low) / (high - low + 1) * levels)
+    settings: dict[str, Any] = {
+        "binWidth": 1,
+        "binCount": None,
+        "distances": [1],
+        "force2D": flat is not None,
+    }
+    settings |= {"force2Ddimension": flat or 0}
+    spacing = np.array([2.0, 1.0, 0.7])
+    stock = oracle.stock_features(name, image, mask, spacing, settings)
+    differences = oracle.apart(ours(name, image, mask, spacing, settings), stock)
+    worst = max(differences, key=differences.__getitem__)
+    assert differences[worst] < 1e-8, (worst, differences[worst])

@@ -47,6 +47,13 @@ _CONTRASTS = ("Coarseness", "Contrast", "Busyness", "Complexity", "Strength")
 assert len(_RUNS) == len(EXTENT_FEATURES)
 
 
+# What pyradiomics knows by name and gives no value of: it equals another feature, or is always 1.
+_WITHOUT_VALUE = {
+    "glcm": ("Dissimilarity", "Homogeneity1", "Homogeneity2", "SumVariance"),
+    "gldm": ("DependencePercentage", "GrayLevelNonUniformityNormalized"),
+}
+
+
 @dataclass(frozen=True)
 class Levels:
     """An image's intensities inside the region and their grey levels, numbered from 1.
@@ -320,7 +327,14 @@ def feature_names(name: str, features: tuple[str, ...]) -> tuple[str, ...]:
     name : str
         A feature class.
     features : tuple of str
-        What is asked for; empty for all that are not deprecated.
+        What is asked for; empty for all that are not deprecated. Deprecated features are computed when they
+        are named, but for those of which pyradiomics gives no value: it leaves them out, and so does this.
+
+    Examples
+    --------
+    >>> feature_names("gldm", ("DependencePercentage", "DependenceEntropy"))
+    ('DependenceEntropy',)
     """
     known = getFeatureClasses()[name].getFeatureNames()
-    return features or tuple(feature for feature, deprecated in known.items() if not deprecated)
+    wanted = features or tuple(feature for feature, deprecated in known.items() if not deprecated)
+    return tuple(feature for feature in wanted if feature not in _WITHOUT_VALUE.get(name, ()))
