@@ -277,11 +277,17 @@ def _stream(
     function: Callable[[Item], Value], items: Sequence[Item], workers: int, backend: str
 ) -> Iterator[Value]:
     if workers == 1 and backend != "dask":
-        yield from map(function, items)
+        with _one_thread():
+            yield from map(function, items)
         return
-    # Threads share one process and its limits; the Dask backend is known to joblib only through its
-    # configuration, and its workers are started by others.
+    if backend == "threading":
+        with _one_thread():  # around all: the limits are of the process, and the first to end would lift them
+            yield from joblib.Parallel(workers, backend=backend, return_as="generator", batch_size=1)(
+                joblib.delayed(function)(item) for item in items
+            )
+        return
     inner = {"inner_max_num_threads": 1} if backend == "loky" else {}
+    # The Dask backend is known to joblib only through its configuration.
     with joblib.parallel_config(backend=backend, n_jobs=workers, **inner):
         parallel = joblib.Parallel(return_as="generator", batch_size=1, pre_dispatch="2*n_jobs")
     with warnings.catch_warnings():
@@ -292,6 +298,26 @@ def _stream(
 
 
 def _single_threaded(function: Callable[[Item], Value], item: Item) -> Value:
+    # Where the first item of a worker is what loads ITK, ITK reads this.
     os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = "1"
-    with threadpool_limits(limits=1):
+    with _one_thread():
         return function(item)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let BLAS, OpenMP and ITK use one thread each, in this process.
+
+    The last bit of a matrix product can depend on the number of threads, and so on the workers; and for a
+    small image ITK waits longer for its threads than it works.
+    """
+    itk = getattr(sys.modules.get("SimpleITK"), "ProcessObject", None)  # the floor need not load it
+    before = None if itk is None else itk.GetGlobalDefaultNumberOfThreads()
+    if itk is not None:
+        itk.SetGlobalDefaultNumberOfThreads(1)
+    try:
+        with threadpool_limits(limits=1):
+            yield
+    finally:
+        if itk is not None:
+            itk.SetGlobalDefaultNumberOfThreads(before)

@@ -12,8 +12,6 @@ from itertools import chain, groupby
 from pathlib import Path
 from typing import Any
 
-from threadpoolctl import threadpool_limits
-
 from radiomics_vert import parallel
 from radiomics_vert.cohort import Case, Cohort, Scan, load_vertebrae, reference_cases
 from radiomics_vert.content_cache import NEVER
@@ -232,14 +230,12 @@ def _run(work: Work, *, store: Cache | None) -> tuple[list[tuple[tuple[str, str]
         return [((case.case_id, ""), Outcome(problem=error.problems[0])) for case, _ in work.parts], 0
     reference = work.reference_digest
     found = []
-    # The last bit of a matrix product can depend on the number of threads, and so on the workers.
-    with threadpool_limits(limits=1):
-        for case, steps in work.parts:
-            for step, outcome in compute_case(prepared, case, steps):
-                if store:
-                    ingredients = Ingredients.of(case, step, engine_version(step.engine), reference)
-                    store.store(ingredients, case, step, outcome)
-                found.append(((case.case_id, step.name), outcome))
+    for case, steps in work.parts:
+        for step, outcome in compute_case(prepared, case, steps):
+            if store:
+                ingredients = Ingredients.of(case, step, engine_version(step.engine), reference)
+                store.store(ingredients, case, step, outcome)
+            found.append(((case.case_id, step.name), outcome))
     return found, prepared.volumes.nbytes
 
 
