@@ -207,16 +207,16 @@ def _tally_bits(numbered: np.ndarray, bits: np.ndarray, rows: np.ndarray, levels
         for a in range(8):
             spread[value] |= np.uint64(value >> a & 1) << np.uint64(8 * a)
     tally = np.zeros((levels + 1, 16), np.int32)
-    counters, room = np.zeros((levels + 1, 2), np.uint64), np.full(levels + 1, 255, np.int32)
+    counters, taken = np.zeros((levels + 1, 2), np.uint64), np.zeros(levels + 1, np.uint8)
     for r in range(rows.shape[0]):
         for i in range(rows[r, 0], rows[r, 0] + rows[r, 1]):
             level = numbered[i]
             counters[level, 0] += spread[bits[i] & 255]
             counters[level, 1] += spread[bits[i] >> 8]
-            room[level] -= 1
-            if room[level] == 0:
+            taken[level] += 1
+            if taken[level] == 255:
                 _empty(counters[level], tally[level])
-                room[level] = 255
+                taken[level] = 0
     for level in range(levels + 1):
         _empty(counters[level], tally[level])
     return tally

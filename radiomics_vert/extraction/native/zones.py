@@ -49,11 +49,12 @@ def one_of_each(steps: np.ndarray) -> np.ndarray:
     near = np.zeros(n, np.int64)
     for a in range(n):
         for b in range(n):
-            apart = steps[a] - steps[b]
-            for c in range(n):
-                for sign in (1, -1):  # joined only along a direction that counts
-                    if (apart == sign * steps[c]).all():
-                        near[a] |= 1 << b
+            for c in range(2 * n):  # joined only along a direction that counts, forwards or backwards
+                sign, same = 1 - 2 * (c & 1), 0
+                for axis in range(3):
+                    same += steps[a, axis] - steps[b, axis] == sign * steps[c >> 1, axis]
+                if same == 3:
+                    near[a] |= 1 << b
     table = np.zeros(1 << n, np.uint16)
     for bits in range(1, 1 << n):
         left, kept = bits, 0
@@ -143,7 +144,8 @@ def count_zones(
         if parents[label] == label:
             column[size_of[label]] = 1
     sizes = np.flatnonzero(column)
-    column[sizes] = np.arange(sizes.size)
+    for k in range(sizes.size):
+        column[sizes[k]] = k
     table = np.zeros((levels, sizes.size))
     for label in range(count):
         if parents[label] == label:
