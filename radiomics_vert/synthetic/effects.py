@@ -90,7 +90,7 @@ APPEARANCES = {
         gas=0.13,  # row 35: 11 of 96 fractures, 11.5 %; a little more, so that small cohorts hold one
         fluid=0.40,  # row 36: Baur 2002, 21 of 52
         band=0.70,  # row 30: Takigawa's odds ratio of 0.047 against the 0.10 below, which is [O]
-        line_edge=(0.5, 1.5),  # row 18: distinct; widths [O]
+        line_edge=(0.5, 1.2),  # row 18: distinct; widths [O]
         necrosis=0.0,  # row 24 names tumours only
         acute=0.75,  # rows 27 and 32: old fractures have normal marrow; share [O]
         t1_complete=0.35,  # row 6: Ahn 2016, 26 of 75 acute osteoporotic fractures
@@ -114,7 +114,7 @@ APPEARANCES = {
         gas=0.01,  # row 35 and warning 8: hardly ever, but not never
         fluid=0.06,  # row 36: Baur 2002, 2 of 35
         band=0.10,  # [O], see above
-        line_edge=(3.0, 5.0),  # row 18: indistinct; widths [O]
+        line_edge=(2.5, 4.0),  # row 18: indistinct; widths [O]
         necrosis=0.60,  # row 24; share [O]
         acute=0.97,  # row 26: infiltrated marrow is dark in 98 %
         t1_complete=0.74,  # row 25: 20 of 27
@@ -135,7 +135,7 @@ WEDGE = {
 }  # of the fractures that are no crush; the rest biconcave (row 7) [O]
 ENHANCEMENT = (0.70, 0.20)  # relative gain of T1 signal: mean, standard deviation [O]
 ENHANCEMENT_SPREAD = (0.2, 0.6)  # range of its relative standard deviation within a body [O]
-LINE = 0.50  # probability of a fracture line on CT; its edges differ (row 18) [O]
+LINE = 0.60  # probability of a fracture line on CT; its edges differ (row 18) [O]
 # Row 4: horizontal trabeculae go first, so bone of patients without cancer looks more striated, by density
 # (see `thinning`) and by this factor [O].
 STRIATION_FACTOR = 1.2

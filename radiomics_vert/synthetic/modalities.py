@@ -144,8 +144,8 @@ class CT:
         tumour = (70.0 if self._portal else 45.0) + 0.35 * vertebra.texture_hu * sample.texture
         value = mix(value, tumour, sample.lytic)
         value = mix(value, base + 260.0 + 60.0 * sample.marrow, sample.blastic)
-        # Impacted trabeculae where bone is left; fluid in a cleft holds blood. Both HU [O].
-        value = value + 170.0 * sample.line * (1 - sample.lytic)
+        # Impacted trabeculae, half as many where tumour took them; fluid in a cleft holds blood. All HU [O].
+        value = value + 170.0 * sample.line * (1 - 0.5 * sample.lytic)
         value = mix(value, 45.0, sample.fluid)
         value = mix(value, vertebra.cortex_hu, sample.cortex)
         return mix(value, -600.0, sample.gas)
