@@ -13,6 +13,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from radiomics_vert.signs.nouns import Absent, Box, Value, Vertebra
+from radiomics_vert.signs.plates import continued
 from radiomics_vert.signs.spine import Spine
 
 COARSEST_MM = 1.5
@@ -47,8 +48,9 @@ def structure_tensor(spine: Spine, vertebra: Vertebra) -> Floats:
     sigma = np.sqrt(scale**2 - spacing**2 / 12) / spacing
     inside = spine.trabecular[vertebra.label]
     tight = _around(inside, np.ceil(4 * sigma).astype(int) + 1)
-    block = np.asarray(image[vertebra.box][tight], dtype=np.float64)
     mask = inside[tight]
+    # Outside the marrow the image goes on with the nearest value: the cortex would leak into the gradient.
+    block = continued(np.asarray(image[vertebra.box][tight], dtype=np.float64), mask, vertebra.spacing)
     gradient = [
         ndimage.gaussian_filter(block, sigma, order=[int(axis == other) for other in range(3)])[mask]
         / spacing[axis]
