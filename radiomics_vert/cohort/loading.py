@@ -27,6 +27,7 @@ from radiomics_vert.imaging import (
     read_label_map,
     read_segmentation,
     require_same_geometry,
+    used_box,
 )
 from radiomics_vert.storage import sha256_file
 
@@ -126,11 +127,7 @@ def read_vertebrae(scan: Scan) -> Vertebrae:
     del mask  # its voxels are as many as those of the result
     if scan.region == "body" and scan.scheme.region != "body" and scan.subregions is not None:
         array[~_body(scan, scan.subregions, grid)] = 0
-    labels = as_label_map(array, grid, source)
-    del array
-    if labels.volume.GetPixelID() == sitk.sitkUInt8:  # small while it was copied
-        labels = replace(labels, volume=sitk.Cast(labels.volume, sitk.sitkUInt16))
-    return Vertebrae(labels, selection.vertebrae, failed, remarks)
+    return Vertebrae(as_label_map(array, grid, source), selection.vertebrae, failed, remarks)
 
 
 Merged = tuple[np.ndarray, dict[int, Problem], tuple[Remark, ...]]
@@ -143,10 +140,10 @@ def _renumbered(labels: LabelMap, selection: Selection) -> Merged:
         table[list(values)] = label
     small = table.astype(np.min_scalar_type(table.max()))
     renumbered = np.zeros(array.shape, dtype=small.dtype)
-    # Slice by slice: an index takes eight bytes per voxel, and many slices of a trunk have no label.
-    for source, target in zip(array, renumbered, strict=True):
-        if source.any():
-            np.take(small, source, out=target)
+    used = used_box(array)
+    # Slice by slice: an index takes eight bytes per voxel.
+    for source, target in zip(array[used], renumbered[used], strict=True):
+        target[...] = small[source]
     return renumbered, {}, ()
 
 

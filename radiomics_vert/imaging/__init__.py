@@ -6,7 +6,7 @@ from radiomics_vert.imaging.dicom import Series, acquisition_facts, choose_serie
 from radiomics_vert.imaging.geometry import TOLERANCE_VOXELS, Geometry
 from radiomics_vert.imaging.perturbation import DEFAULT_PERTURBATIONS, Perturbation, perturb
 from radiomics_vert.imaging.reading import read_geometry, read_image, read_label_map, require_finite
-from radiomics_vert.imaging.regions import Region, label_regions, present_labels
+from radiomics_vert.imaging.regions import Region, label_regions, present_labels, used_box
 from radiomics_vert.imaging.segmentation import (
     DEFAULT_THRESHOLD,
     Overlap,
@@ -49,4 +49,5 @@ __all__ = [
     "require_complete",
     "require_finite",
     "require_same_geometry",
+    "used_box",
 ]

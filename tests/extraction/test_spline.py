@@ -61,3 +61,56 @@ def test_resampled_blocks_have_the_bits_of_itks_own_spline(monkeypatch, kind: ty
 
 def test_this_machine_has_the_bits() -> None:
     assert spline.same_bits()
+
+
+def _grid(image: sitk.Image, spacing=(1.0, 1.0, 1.0)) -> ResampledGrid:
+    labels = np.zeros(image.GetSize()[::-1], np.uint8)
+    labels[30:45, 35:60, 40:70] = 1
+    region = sitk.GetImageFromArray(labels)
+    region.CopyInformation(image)
+    return ResampledGrid(image, region, 1, (40, 70, 35, 60, 30, 45), np.array(spacing), 5, "sitkBSpline")
+
+
+def _region(grid: ResampledGrid) -> tuple[np.ndarray, np.ndarray]:
+    """Return the region's box, as it is handed out, and as pyradiomics resamples it: cut out of its frame."""
+    mask, start = grid.mask()
+    stop = start + mask.shape[::-1]
+    whole = sitk.GetArrayFromImage(grid._loaded)
+    (x, y, z), (right, far, top) = start - grid.frame[0], stop - grid.frame[0]
+    return sitk.GetArrayFromImage(grid.image(start, stop)), whole[z:top, y:far, x:right]
+
+
+@pytest.mark.parametrize("kind", [np.int16, np.int32])
+@pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (0.37, 2.1, 1.5), (0.81, 0.91, 1.51)])
+def test_the_box_of_a_region_is_resampled_alone_to_the_same_whole_numbers(kind: type, spacing) -> None:
+    image = _image((70, 90, 110), kind)
+    grid = _grid(image, spacing)
+    assert grid._tight is not None
+    found, expected = _region(grid)
+    assert found.dtype == expected.dtype == kind
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_where_the_last_digit_decides_the_whole_frame_is_resampled() -> None:
+    """The spline of a constant is that constant but for rounding, and its fraction is cut off."""
+    image = sitk.GetImageFromArray(np.full((70, 90, 110), 137, np.int16))
+    image.SetSpacing((0.8, 0.9, 1.5))
+    grid = _grid(image)
+    assert grid._tight is None
+    found, expected = _region(grid)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_values_beyond_the_number_type_are_left_to_itk() -> None:
+    """A spline overshoots: beside the largest number of the type it would need a larger one."""
+    values = np.random.default_rng(5).choice([0, 255], (70, 90, 110)).astype(np.uint8)
+    image = sitk.GetImageFromArray(values)
+    image.SetSpacing((0.8, 0.9, 1.5))
+    grid = _grid(image)
+    assert grid._tight is None
+    np.testing.assert_array_equal(*_region(grid))
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_fractions_are_resampled_with_their_frame(kind: type) -> None:
+    assert _grid(_image((70, 90, 110), kind))._tight is None
