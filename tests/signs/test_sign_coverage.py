@@ -16,8 +16,6 @@ TABLES = sorted(HERE.glob("*_table.csv"))
 # Signs without a row of true and measured values: why, and the test that holds them to something known.
 UNTABLED = {
     "pseudo_malignant": ("in the table of bone where gas and a defect meet", "test_sign_cortex.py"),
-    "takigawa_p": ("arithmetic of four signs, two of them thresholds of our own", "test_sign_published.py"),
-    "grad_ratio": ("has no true value, only a direction", "test_sign_bone.py"),
 }
 # Not seen on voxels of 1.5 mm.
 NEEDS_FINE_VOXELS = {"line_edge_width_mm"}
