@@ -1,14 +1,17 @@
 """Measure the engines side by side on single regions: compute only, one core, processor time.
 
-One table: case, engine, median seconds, ratio to pyradiomics, values compared, largest relative difference;
-it is also written to engines.csv, with date and machine. Then the start-up of a process, where the native
-engine's time goes, and the floor: a bare sweep over the voxels and their neighbours.
+One table: case, engine, median seconds, ratio to pyradiomics, values compared, how many of them are equal
+(1e-6), largest relative difference; it is also written to engines.csv, with date and machine. Engines that
+are installed in environments of their own stand beside ours: `--peer pictologics=ENVIRONMENT/bin/python`.
+Then the start-up of a process, where the native engine's time goes, and the floor: a bare sweep over the
+voxels and their neighbours.
 """
 
 from __future__ import annotations
 
 import argparse
 import datetime
+import json
 import os
 import platform
 import statistics
@@ -46,6 +49,8 @@ IMAGES: dict[str, dict[str, Any]] = {
     "LoG 1, 2, 3 mm + wavelet": {"LoG": {"sigma": [1.0, 2.0, 3.0]}, "Wavelet": {}},
 }
 TABLE = Path(__file__).parent / "engines.csv"
+EQUAL = 1e-6
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
 FIRST_USE = """
 import time
 import radiomics_vert
@@ -94,6 +99,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--no-filters", action="store_true", help="original images only")
     parser.add_argument("--no-spine", action="store_true", help="no CT of 512 x 512 x 300 voxels")
+    parser.add_argument(
+        "--peer",
+        action="append",
+        default=[],
+        metavar="NAME=PYTHON",
+        help="engine of peers.py; may be repeated",
+    )
     options = parser.parse_args(arguments)
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
     rows = []
@@ -101,6 +113,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for region in _regions():
             for images in list(IMAGES)[: 1 if options.no_filters else 2]:
                 rows += _measure(region, images, options.repeats)
+                if images == "original":
+                    rows += _measure_peers(region, options.peer, options.repeats, rows[-3:])
         if not options.no_spine:
             with tempfile.TemporaryDirectory() as folder:
                 rows += _measure_spine(Path(folder), options.repeats)
@@ -168,10 +182,44 @@ def _measure(region: Region, images: str, repeats: int) -> list[dict[str, Any]]:
                 "engine": engine,
                 "seconds": round(seconds, 5),
                 "times faster": round(base / seconds, 1),
-                "values": len(apart),
-                "largest rel. difference": f"{max(apart):.1e}",
+                **_agreement(apart),
             }
         )
+    return rows
+
+
+def _agreement(apart: Sequence[float]) -> dict[str, Any]:
+    """Count the values that were compared, and those that are the same for practical purposes."""
+    equal = sum(difference <= EQUAL for difference in apart)
+    return {"values": len(apart), "equal": equal, "largest rel. difference": f"{max(apart):.1e}"}
+
+
+def _measure_peers(
+    region: Region, peers: Sequence[str], repeats: int, own: Sequence[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Measure engines that are installed in other environments, one thread each, on the original image."""
+    params = ExtractionParams.from_mapping({"imageType": IMAGES["original"], "featureClass": CLASSES})
+    reference = _stock(region, replace(params, engine="pyradiomics").steps())
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "region.npz"
+        spacing = region.volumes.image.GetSpacing()
+        image = sitk.GetArrayFromImage(region.volumes.image)
+        np.savez(file, image=image, mask=region.mask.astype(np.uint8), spacing=spacing)
+        for peer in peers:
+            name, _, python = peer.partition("=")
+            command = [python, str(TABLE.with_name("peers.py")), name, str(file), str(repeats)]
+            done = subprocess.run(command, env={**os.environ, **ONE_THREAD}, capture_output=True, text=True)
+            row = {"case": region.name, "images": "original", "engine": name}
+            if done.returncode:
+                print(f"{name} on {region.name}: {done.stderr.strip().splitlines()[-1]}", file=sys.stderr)
+                continue
+            found = json.loads(done.stdout.splitlines()[-1])
+            both = sorted(found["values"].keys() & reference.keys())
+            apart = [relative_difference(found["values"][name], reference[name]) for name in both]
+            faster = round(own[0]["seconds"] / found["seconds"], 1)
+            row |= {"seconds": round(found["seconds"], 5), "times faster": faster}
+            rows.append({**row, **_agreement(apart)})
     return rows
 
 
@@ -194,7 +242,7 @@ def _measure_spine(folder: Path, repeats: int) -> list[dict[str, Any]]:
     reference = {name: float(value) for name, value in stock().items() if "diagnostics" not in name}
     stock_seconds = (time.process_time() - started) * count
     own = _all_labels(cohort, volumes, steps)[first.label]
-    apart = max(relative_difference(own[name], value) for name, value in reference.items())
+    apart = [relative_difference(own[name], value) for name, value in reference.items()]
     compute = _median(lambda: _all_labels(cohort, volumes, steps), repeats)
     reading = _median(lambda: read_volumes(first.scan), repeats)
     engines = {
@@ -209,8 +257,7 @@ def _measure_spine(folder: Path, repeats: int) -> list[dict[str, Any]]:
             "engine": engine,
             "seconds": round(seconds, 3),
             "times faster": round(stock_seconds / seconds, 1),
-            "values": len(reference),
-            "largest rel. difference": f"{apart if seconds < stock_seconds else 0:.1e}",
+            **_agreement(apart if seconds < stock_seconds else [0.0] * len(apart)),
         }
         for engine, seconds in engines.items()
     ]
