@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from radiomics_vert.extraction.native.eigen import second_largest
 from radiomics_vert.extraction.native.statistics import EPSILON, PAIR_FEATURES, pair_features
 
 # Below this, rounding decides whether the eigenvalue is negative, and pyradiomics drops the direction
@@ -132,7 +133,7 @@ def maximal_correlation(joint: np.ndarray) -> float:
     q = matrices / (rows * columns + EPSILON) @ matrices.transpose(0, 2, 1)
     scale = np.sqrt(np.where(rows > 0, rows, 1))
     scaled = q * (scale / scale.transpose(0, 2, 1))
-    second = np.linalg.eigvalsh((scaled + scaled.transpose(0, 2, 1)) / 2)[:, -2]
+    second = second_largest((scaled + scaled.transpose(0, 2, 1)) / 2)
     for index in np.flatnonzero(np.abs(second) < ROUNDING):
         second[index] = _second_eigenvalue(joint[:, :, index])
     return _mean_of_numbers(np.sqrt(second))
