@@ -181,7 +181,7 @@ def _collapse(vertebra: Vertebra, look: Appearance, rng: np.random.Generator) ->
     losses = {
         "wedge": (loss, loss * (0.45 + minor[0]), loss * 0.6 * minor[1]),
         "biconcave": (loss * (0.1 + minor[0]), loss, loss * minor[1]),
-        "crush": (loss, loss, max(0.2, loss - 0.3 * minor[1])),
+        "crush": (loss, loss, loss * (1 - 0.1 * minor[1])),
     }[kind]
     heights = [height * (1 - part) for height, part in zip(vertebra.normal_heights, losses, strict=True)]
     mean, sd = look.lateral_angle

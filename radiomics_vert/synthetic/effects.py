@@ -77,7 +77,7 @@ class Appearance:
 
 APPEARANCES = {
     OSTEOPOROTIC: Appearance(
-        crush=0.06,  # row 7: wedge or biconcave; share [O]
+        crush=0.05,  # row 7: wedge or biconcave; share [O]
         lateral_angle=(3.1, 2.8),  # row 11: Suzuki 2017
         angled=0.13,  # row 10: concave in 20 of 23
         convex_wall=0.06,  # row 16: specificity 94 %
@@ -101,7 +101,7 @@ APPEARANCES = {
         stir_ratio=(2.8, 0.4),  # row 31: acute benign above 2.5; spread [O]
     ),
     METASTATIC: Appearance(
-        crush=0.40,  # row 12: flat collapse in advanced disease; share [O]
+        crush=0.45,  # row 12: flat collapse in advanced disease; share [O]
         lateral_angle=(7.0, 4.5),  # row 11: Suzuki 2017
         angled=0.45,  # row 10: 13 of 29
         convex_wall=0.70,  # row 16: sensitivity 70 %

@@ -341,8 +341,7 @@ def _involved(vertebra: Vertebra, points: tuple[Field, ...], part: np.ndarray, m
         gap = np.sqrt(sum((p - c) ** 2 for p, c in zip(points, middle, strict=True)))
         coverage = np.clip((11.0 + 1.5 * marrow - gap) / 2.0, 0.0, 1.0)
     if vertebra.arch:
-        # Patchy, and the processes are spared. [O]
-        coverage = np.maximum(
-            coverage, np.where(part == PARTS.index("arcus"), np.clip(0.8 + marrow, 0, 1), 0)
-        )
+        # Patchy; the transverse processes are spared. [O]
+        spared = [PARTS.index(f"costal_process_{side}") for side in ("left", "right")]
+        coverage = np.maximum(coverage, np.where(np.isin(part, spared), 0, np.clip(0.8 + marrow, 0, 1)))
     return np.asarray(coverage, np.float32)
