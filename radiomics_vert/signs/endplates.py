@@ -69,12 +69,16 @@ def endplate_angularity(frame: Frame, outline: Outline, side: str, voxel: float)
     voxel : float
         Size of a voxel along that of its edges which is nearest to the axis, mm.
     """
-    points = outline.superior_points if side == "superior" else outline.inferior_points
+    upper = side == "superior"
+    points = outline.superior_points if upper else outline.inferior_points
     band = points[np.abs(points[:, 0]) <= frame.width / 6]
+    plate = frame.superior if upper else frame.inferior
     u = frame.u(band[:, 1])
     inner = (u >= U[NEAR_FRONT]) & (u <= U[NEAR_BACK])
     span = U[NEAR_BACK] - U[NEAR_FRONT]
-    return angularity((u[inner] - U[NEAR_FRONT]) / span, band[inner, 2], voxel)
+    # Without its slope to the side: rows of voxels then cross the plate at all phases, and all say the same.
+    height = band[inner, 2] - plate.left * band[inner, 0]
+    return angularity((u[inner] - U[NEAR_FRONT]) / span, height, voxel)
 
 
 def measure(spine: Spine) -> Measured:

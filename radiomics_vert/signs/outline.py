@@ -13,6 +13,7 @@ from radiomics_vert.signs.surfaces import (
     Surface,
     column_ids,
     outermost,
+    robust_fit,
     smooth_profile,
     voxel_faces,
 )
@@ -29,14 +30,17 @@ T = np.linspace(0.0, 1.0, 41)
 # Rims are rounded in every mask: profiles are fitted inside them and continued straight. [O]
 _RIM = 0.05
 # Bending length of an endplate profile, in steps of 1/40 of it and in voxels. It goes on straight, so that a
-# lip or spur of the rim does not make the corner. [O]
-_STIFFNESS, _VOXELS = 3.0, 1.0
+# lip or spur of the rim does not make the corner; between the corners it bends more easily, so that the floor
+# of an angled depression is not filled up. From one to the other it passes between these places. [O]
+_STIFFNESS, _SUPPLE, _VOXELS = 3.0, 1.5, 1.0
+_PASSAGE = (0.1, 0.25)
 # A wall between pedicles that were cut off here is known in the canal's width only, mm. [O]
 _CANAL_HALF = 6.0
 # A fragment's edge is sharper than an endplate; the corners carry the whole line, and the steps of the voxels
 # must not move them. [O]
 _WALL_STIFFNESS, _CORNER_STIFFNESS = 2.5, 6.0
 _LEAST_POINTS = 5  # different heights, of the wall
+_REAR = 0.7  # of the depth: what faces back further in front is a step of an endplate [O]
 
 
 class Wall(NamedTuple):
@@ -68,7 +72,7 @@ class Outline:
     wall_z : ndarray, shape (41,)
         Heights z at :data:`T`: from the lower to the upper posterior corner.
     wall_points : tuple of two ndarray, shape (n,)
-        Surface points of the wall: t between 0 and 1, and p in mm.
+        Surface points of the wall: t between 0 and 1, and p in mm, less its slope to the side.
     superior_points, inferior_points : ndarray, shape (n, 3)
         Surface points (x, p, z) of both endplates, over the whole width.
     """
@@ -118,9 +122,9 @@ def trace_outline(vertebra: Vertebra) -> Outline:
     known = frame.width / 6
     if vertebra.body_source == "separated":
         known = min(known, _CANAL_HALF)
+    depth = float(np.abs(frame.axes[1]) @ size)
     t, p, step = _wall_points(frame, surface, local, size, wall_z, max(known, 0.75 * size[0]))
     enough = len(np.unique(np.round(t, 2))) >= _LEAST_POINTS
-    depth = float(np.abs(frame.axes[1]) @ size)
     wall = _wall(t, p, step, depth) if enough else None
     return Outline(superior, inferior, wall, wall_z, (t, p), plates[0], plates[1])
 
@@ -142,7 +146,12 @@ def _plate_profile(frame: Frame, points: Floats, size: Floats) -> Floats:
     u = frame.u(points[:, 1])
     used = band & (u >= _RIM) & (u <= 1 - _RIM)
     step = float(reach[1]) / frame.depth / (U[1] - U[0])
-    return smooth_profile(u[used], points[used, 2], U, max(_STIFFNESS, _VOXELS * step), float(reach[2]), 2)
+    stiff, supple = (
+        smooth_profile(u[used], points[used, 2], U, max(bend, _VOXELS * step), float(reach[2]), 2)
+        for bend in (_STIFFNESS, _SUPPLE)
+    )
+    inner = np.clip((np.minimum(U, 1 - U) - _PASSAGE[0]) / (_PASSAGE[1] - _PASSAGE[0]), 0, 1)
+    return np.asarray(stiff + inner * (supple - stiff))
 
 
 def _wall(t: Floats, p: Floats, step: float, depth: float) -> Wall:
@@ -160,7 +169,20 @@ def _wall_points(
     height = max(float(wall_z[-1] - wall_z[0]), 1.0)
     t = (local[:, 2] - wall_z[0]) / height
     near = (np.abs(local[:, 0]) <= half) & (t >= _RIM / 2) & (t <= 1 - _RIM / 2)
-    rear = (surface.normals @ frame.axes[1] > 0.5) & near & (frame.u(local[:, 1]) > 0.5)
+    rear = (surface.normals @ frame.axes[1] > 0.5) & near & (frame.u(local[:, 1]) > _REAR)
     x, p, z = local[rear].T
     last = outermost(column_ids(x, z, (reach[0], reach[2])), p, 0.5 * reach[1] + 0.5)
-    return t[rear][last], p[last], float(reach[2]) / height / (T[1] - T[0])
+    x, t, p = x[last], t[rear][last], p[last]
+    return t, p - _sideways(x, t, p, float(reach[1])) * x, float(reach[2]) / height / (T[1] - T[0])
+
+
+def _sideways(x: Floats, t: Floats, p: Floats, depth: float) -> float:
+    """Return the slope of a wall to the side: of a body turned about its axis."""
+    if len(np.unique(np.round(x, 1))) < 3 or len(x) < 2 * _LEAST_POINTS:
+        return 0.0
+    level = np.round(t * 20)
+    # Deviations from the row's mean, so that the shape of the wall is no slope.
+    _, row = np.unique(level, return_inverse=True)
+    count = np.bincount(row)
+    sides, backs = (values - (np.bincount(row, values) / count)[row] for values in (x, p))
+    return float(robust_fit(sides[:, None], backs, depth)[0])

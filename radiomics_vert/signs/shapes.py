@@ -20,7 +20,7 @@ _WITHIN = 0.01
 # Deviations count no more than this many half voxels: a spur is not the shape. [O]
 _FARTHEST = 4.0
 # Mean squared deviation beyond the voxel, in half voxels, that one of the shapes must have at least. [O]
-_SEEN = 0.005
+_SEEN = 0.001
 _ROUNDS = 15
 
 

@@ -27,8 +27,12 @@ def tabled() -> set[str]:
 
 def test_every_sign_is_measured_on_the_column_with_everything():
     seen = set()
-    for sequence in SEQUENCES:
-        found = measure_scan(whole_scan(sequence), sequence).values
+    # The bulge of the first column is less than three voxels, too little to be round or angled.
+    for sequence, shift, variant in (
+        *((name, (0.0,) * 3, 0) for name in SEQUENCES),
+        ("CT", (0.3, 0.6, 0.1), 2),
+    ):
+        found = measure_scan(whole_scan(sequence, shift=shift, variant=variant), sequence).values
         seen |= {name for name in registry() if found[name].notna().any()}
     assert set(registry()) - seen == NEEDS_FINE_VOXELS
 
