@@ -17,6 +17,8 @@ Floats = npt.NDArray[np.float64]
 
 TEN_NINETY = 4.39
 """10-90 % width of 1 / (1 + exp(-t / w)), in units of w: 2 ln 9."""
+THICK_MM = 1.5
+"""Slices up to this thickness show a border across them, however fine their pixels are [O]."""
 REACH_MM = 6.0
 """Profiles reach so far to both sides of the border, after the specification."""
 WIDEST_MM = 2 * REACH_MM
@@ -66,7 +68,7 @@ def margin_width(
     level = (float(np.median(image[abnormal])) + float(np.median(image[normal_part]))) / 2
     tight = ndimage.find_objects(inside.view(np.int8))[0]
     crop, region = image[tight].astype(np.float64), inside[tight]
-    across = slice_axis(spacing)
+    across = slice_axis(spacing) if max(spacing) > THICK_MM else None
     points, normals, cosines = _border(crop, region, level, spacing, across)
     if len(points) > _MOST:
         chosen = np.linspace(0, len(points) - 1, _MOST).astype(np.intp)

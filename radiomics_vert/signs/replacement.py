@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from radiomics_vert.imaging.preprocessing import Spread
+from radiomics_vert.signs.beside import frame_of
 from radiomics_vert.signs.borders import margin_width
 from radiomics_vert.signs.components import foci
 from radiomics_vert.signs.depths import Depths, plate_depths
@@ -23,7 +24,7 @@ from radiomics_vert.signs.outline import Outline
 from radiomics_vert.signs.plates import dark_plates
 from radiomics_vert.signs.results import Measured
 from radiomics_vert.signs.spine import Spine
-from radiomics_vert.signs.surfaces import Floats
+from radiomics_vert.signs.surfaces import Floats, nearest_step
 from radiomics_vert.signs.tissues import LEAST_VOXELS, adjacent_discs, tissue_signal
 
 Image = npt.NDArray[np.floating]
@@ -128,7 +129,9 @@ def _against_references(spine: Spine, vertebra: Vertebra, marrow: Marrow) -> dic
     if share < COMPLETE:
         width = margin_width(image[vertebra.box], pieces.mask, marrow.mask, vertebra.spacing)
     return found | {
-        "endplate_localisation": endplate_localisation(depths, spine.outlines[vertebra.label]),
+        "endplate_localisation": endplate_localisation(
+            depths, spine.outlines[vertebra.label], nearest_step(frame_of(vertebra).axes[2], vertebra.spacing)
+        ),
         "largest_share": float(pieces.mm3[0] / pieces.mm3.sum()),
         "margin_width_mm": width,
     }
@@ -149,12 +152,13 @@ def below(image: Image, inside: Mask, expected: Spread) -> Mask:
     return np.asarray(inside & (image < expected.centre - DEVIATIONS * expected.width))
 
 
-def endplate_localisation(depths: Depths, outline: Outline) -> float:
+def endplate_localisation(depths: Depths, outline: Outline, step: float = 0.0) -> float:
     """Return where voxels lie: +1 under the depressed endplate, 0 uniform, -1 under the opposite one.
 
     Mean of 1 - 2 min(1, depth / height), depth from the more depressed endplate. In a wedge or a crush
-    neither endplate need be depressed below the line through its corners; where neither is by 1 mm,
-    the endplate nearer to the voxels is taken, so that the value is not negative [O].
+    neither endplate need be depressed below the line through its corners; where neither is by 1 mm and by one
+    voxel, which the steps of a flat endplate reach, the endplate nearer to the voxels is taken, so that the
+    value is not negative [O].
 
     Parameters
     ----------
@@ -162,13 +166,15 @@ def endplate_localisation(depths: Depths, outline: Outline) -> float:
         Of the voxels.
     outline : Outline
         Of the body.
+    step : float, default 0.0
+        Size of a voxel along the body's axis, mm.
     """
     height = np.maximum(depths.height, 1e-6)
     under = [
         float(np.mean(1 - 2 * np.clip(each / height, 0, 1))) for each in (depths.superior, depths.inferior)
     ]
     deepest = depression(outline)
-    if deepest.depth < DEPRESSED_MM:
+    if deepest.depth < max(DEPRESSED_MM, step):
         return max(under)
     return under[0] if deepest.side == "superior" else under[1]
 

@@ -270,8 +270,15 @@ def arch_tolerance(sign: str, spacing: tuple[float, float, float]) -> float:
 
 # Table -------------------------------------------------------------------------------------------
 
-# Case, grid, sign: why the row misses its tolerance.
+# What the first run missed, 3 of 293 statements. Mended afterwards, in the measure and not in the limit: the
+# margin of 4 mm was absent at 1.1 x 0.7 mm, where slices counted as thick for being thicker than the pixels;
+# endplate_localisation was -0.48 for 0.51 at axial 2.2 mm, where steps of a flat endplate were a depression.
+# Case, grid, sign: why the row still misses its tolerance.
 MISSED: dict[tuple[str, str, str], str] = {}
+# Not mended: depressions and bulges of four voxels whose shape is not seen.
+UNTOLD = {
+    ("wall, arc 4.4 mm", "axial 2.2 mm"): "ten rows of voxels over the height let both shapes pass",
+}
 
 
 def unseen(case: str, grid: str, sign: str) -> bool:

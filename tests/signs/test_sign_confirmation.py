@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from confirmation_cases import MISSED, TABLE, shapes_told, table
+from confirmation_cases import MISSED, TABLE, UNTOLD, shapes_told, table
 
 
 def test_the_committed_rows_keep_the_tolerances_fixed_before_the_first_run():
@@ -24,4 +24,6 @@ def test_the_committed_rows_are_what_the_code_measures():
 @pytest.mark.slow
 def test_round_and_angled_are_told_apart_where_the_voxels_show_it():
     for case, grid, right, needed in shapes_told():
-        assert right > 0 or (np.isnan(right) and not needed), (case, grid, right)
+        untold = (case, grid) in UNTOLD
+        assert right > 0 or (np.isnan(right) and (untold or not needed)), (case, grid, right)
+        assert not untold or np.isnan(right)
