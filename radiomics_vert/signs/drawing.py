@@ -234,9 +234,9 @@ def _cut(frame: Frame, name: str) -> _Cut:
     low, high = (float(plane.height(0.0, p)) for plane in (frame.inferior, frame.superior))
     z = (low + high) / 2
     if name == "sagittal":
-        return _Cut(name, np.array([0.0, p + BEHIND_MM, z]), 1, 2, True, ("A", "P", "S", "I"))
+        return _Cut(name, np.array([0.0, p + BEHIND_MM, z]), 1, 2, True, ("A", "P", "H", "F"))
     if name == "coronal":
-        return _Cut(name, np.array([0.0, p, z]), 0, 2, True, ("R", "L", "S", "I"))
+        return _Cut(name, np.array([0.0, p, z]), 0, 2, True, ("R", "L", "H", "F"))
     height = low + AXIAL_HEIGHT * (high - low)
     return _Cut(name, np.array([0.0, p + BEHIND_MM, height]), 0, 1, False, ("R", "L", "A", "P"))
 
