@@ -175,7 +175,7 @@ def instrumented(ledger: Ledger) -> Iterator[None]:
 
 
 def _log_work(_: Any, volume: np.ndarray, spacing: np.ndarray, sigma: float, kept: Any) -> Work:
-    """Count nine passes: 15 operations per voxel and direction, and the sum; in and out once, 4 bytes each."""
+    """Count nine passes: 15 operations per voxel and direction, and the sum; in and out once, in 4 bytes."""
     size, operations, moved = np.array(volume.shape), 0.0, 0.0
     inside = np.array([part.stop - part.start for part in kept])
     for derived in (2, 1, 0):

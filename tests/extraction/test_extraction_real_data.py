@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -64,7 +65,11 @@ def test_oblique_ct_filters(verse: Cohort) -> None:
 
 @pytest.mark.slow
 def test_oblique_ct_with_the_shipped_parameters(verse: Cohort) -> None:
-    report = parity(verse, builtin_params("ct"))
+    shipped = builtin_params("ct")
+    # Bone over 1500 HU in L1 to L3 is left out of grey values; pyradiomics has no counterpart of that.
+    assert parity(verse, shipped)["problem"].tolist() == ["RV315", "RV315", "RV315", "", ""]
+    whole = replace(shipped, preprocessing=replace(shipped.preprocessing, exclude_above=None))
+    report = parity(verse, whole)
     assert report["values"].sum() == 5 * (14 + 12 * 93)
     assert report["largest_relative_difference"].max() < 1e-8
 

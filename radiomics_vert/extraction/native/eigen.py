@@ -1,8 +1,8 @@
 """The second largest eigenvalue of several small symmetric matrices.
 
-A library finds all eigenvalues of one matrix after the other, and is made for larger ones. Here: Householder's
-reduction to tridiagonal form, then bisection with Sturm sequences for all matrices side by side (Golub and
-Van Loan, Matrix Computations, sections 8.3 and 8.4).
+A library finds all eigenvalues of one matrix after the other, and is made for larger ones. Here: reduction to
+tridiagonal form by Householder's reflections, then bisection with Sturm sequences for all matrices side by
+side (Golub and Van Loan, Matrix Computations, sections 8.3 and 8.4).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _SMALLEST = 1e-300
 
 
 def second_largest(matrices: np.ndarray) -> np.ndarray:
-    """Return the second largest eigenvalue of each matrix, with an error of a few rounding errors of the largest.
+    """Return the second largest eigenvalue of each matrix, but for rounding errors of the largest one.
 
     Parameters
     ----------
