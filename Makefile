@@ -39,9 +39,11 @@ format: $(READY)  ## rewrite the sources in the project's style
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(READY)  ## measure against stock pyradiomics and statsmodels, side by side
-	$(BIN)/python analysis/benchmarks/bench_extraction.py
-	$(BIN)/python analysis/benchmarks/bench_engines.py
+bench: $(READY)  ## measure against stock pyradiomics, other engines (PEERS='--peer NAME=PYTHON') and statsmodels
+	$(BIN)/python analysis/benchmarks/bench_engines.py $(PEERS)
+	$(BIN)/python analysis/benchmarks/bench_workers.py --images original
+	$(BIN)/python analysis/benchmarks/bench_workers.py --images 'LoG 1, 2, 3 mm + wavelet'
+	$(BIN)/python analysis/benchmarks/bench_scale.py 100 1000
 	$(BIN)/python analysis/benchmarks/bench_statistics.py
 
 docs: $(READY)  ## rewrite the generated pages and the JSON Schema

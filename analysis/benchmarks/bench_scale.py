@@ -91,7 +91,11 @@ def main(sizes: list[int]) -> None:
         printed = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
         rows.append(json.loads(printed))
         print(pd.DataFrame(rows).to_string(index=False), flush=True)
-    pd.DataFrame(rows).to_csv(OUTPUT, index=False, lineterminator="\n")
+    table = pd.DataFrame(rows)
+    if OUTPUT.is_file():  # a short run replaces its own sizes only
+        known = pd.read_csv(OUTPUT)
+        table = pd.concat([table, known[~known["scans"].isin(sizes)]]).sort_values("scans")
+    table.to_csv(OUTPUT, index=False, lineterminator="\n")
 
 
 if __name__ == "__main__":

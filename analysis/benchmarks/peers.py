@@ -67,8 +67,10 @@ def fastrad(image: np.ndarray, mask: np.ndarray, spacing: tuple[float, ...]) -> 
 def _like_pyradiomics(name: str) -> str:
     """Turn `glcm:joint_energy` into `original_glcm_JointEnergy`."""
     family, _, feature = name.partition(":")
-    short = {"10th_percentile": "10Percentile", "90th_percentile": "90Percentile"}
-    spelled = "".join(part[:1].upper() + part[1:] for part in feature.split("_"))
+    short = {"10th_percentile": "10Percentile", "90th_percentile": "90Percentile", "mcc": "MCC"}
+    spelled = "".join(
+        part.upper() if part in ("2d", "3d") else part.capitalize() for part in feature.split("_")
+    )
     return f"original_{family}_{short.get(feature, spelled)}"
 
 
