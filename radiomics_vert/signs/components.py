@@ -15,6 +15,8 @@ Floats = npt.NDArray[np.float64]
 
 FOCUS_MM3 = 50.0
 """Least volume of a focus of abnormal marrow, after the specification; below it lies noise."""
+CORTEX_MM = 2.0
+"""Areas that reach no deeper into the trabecular body are cortex of an outline drawn too wide [O]."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,3 +154,21 @@ def foci(mask: Mask, spacing: Sequence[float]) -> Components:
         Millimetres along z, y, x.
     """
     return connected(mask, spacing, least_mm3=FOCUS_MM3, neighbours=6)
+
+
+def reaching(areas: Components, deep: Mask) -> Mask:
+    """Return the areas that have a voxel in a region; all, where that region is empty.
+
+    Areas that lie along the surface of the marrow alone are cortex of an outline drawn too wide.
+
+    Parameters
+    ----------
+    areas : Components
+        Of abnormal voxels.
+    deep : ndarray of bool, shape of the areas' labels
+        The region.
+    """
+    if not deep.any():
+        return areas.mask
+    kept = np.unique(areas.labels[deep])
+    return np.asarray(areas.mask & np.isin(areas.labels, kept))

@@ -11,7 +11,7 @@ from scipy.spatial import cKDTree
 
 from radiomics_vert.imaging.preprocessing import robust_spread
 from radiomics_vert.signs.borders import sigmoid_widths
-from radiomics_vert.signs.components import Components, connected
+from radiomics_vert.signs.components import CORTEX_MM, Components, connected, reaching
 from radiomics_vert.signs.endplates import DEPRESSED_MM, depression
 from radiomics_vert.signs.heights import GRADES
 from radiomics_vert.signs.lysis import lytic_areas
@@ -26,8 +26,6 @@ BLASTIC_SD = 3.0
 """Robust standard deviations of the references above which marrow is blastic [O]."""
 LEAST_BLASTIC_MM3 = 100.0
 """Smaller dense areas are noise or thick trabeculae, as with lysis [O]."""
-CORTEX_MM = 2.0
-"""Dense areas that reach no deeper into the trabecular body are cortex of a mask drawn too wide [O]."""
 IMPACTION_MM = 4.0
 """Dense marrow this close to a fractured endplate is impacted, not blastic [O]."""
 COARSEST_MM = 1.5
@@ -62,14 +60,8 @@ def blastic_voxels(spine: Spine, vertebra: Vertebra) -> Mask:
     if high.any() and len(plates):
         distance, _ = cKDTree(plates).query(_local(vertebra, high), distance_upper_bound=IMPACTION_MM)
         high[high] = ~np.isfinite(distance)
-    return _areas_in_depth(high, spine.trabecular[vertebra.label], vertebra)
-
-
-def _areas_in_depth(high: Mask, inside: Mask, vertebra: Vertebra) -> Mask:
-    """Return the areas of 0.1 ml or more that reach deeper than 2 mm below a surface."""
     areas = connected(high, vertebra.spacing, least_mm3=LEAST_BLASTIC_MM3, neighbours=6)
-    deep = np.unique(areas.labels[eroded(inside, vertebra.spacing, CORTEX_MM)])
-    return np.asarray(areas.mask & np.isin(areas.labels, deep))
+    return reaching(areas, eroded(spine.trabecular[vertebra.label], vertebra.spacing, CORTEX_MM))
 
 
 class _Line(NamedTuple):

@@ -1,8 +1,8 @@
 """Replaced marrow on T1: how much, where, in how many foci, with what margin; and bands of low signal.
 
 Replaced voxels lie below the references' median by more than two robust standard deviations. Noise alone puts
-2 % of normal marrow there, so that the signs of place and shape use foci of 50 mm3 or more [O], and the
-signs of amount all voxels.
+2 % of normal marrow there, so that the signs of place and shape use foci of 50 mm3 or more that are not
+confined to the outermost 2 mm [O], and the signs of amount all voxels.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from radiomics_vert.imaging.preprocessing import Spread
+from radiomics_vert.imaging.preprocessing import Spread, slice_axis
 from radiomics_vert.signs.beside import frame_of
 from radiomics_vert.signs.borders import margin_width
-from radiomics_vert.signs.components import foci
+from radiomics_vert.signs.components import CORTEX_MM, Components, foci, reaching
 from radiomics_vert.signs.depths import Depths, plate_depths
 from radiomics_vert.signs.endplates import DEPRESSED_MM, depression
-from radiomics_vert.signs.marrow import intensities
+from radiomics_vert.signs.marrow import eroded, intensities
 from radiomics_vert.signs.nouns import Absent, Frame, Mask, Plane, Points, Value, Vertebra
 from radiomics_vert.signs.outline import Outline
 from radiomics_vert.signs.plates import dark_plates
@@ -113,7 +113,7 @@ def _against_references(spine: Spine, vertebra: Vertebra, marrow: Marrow) -> dic
         return dict.fromkeys(_OF_REFERENCES, NO_REFERENCE)
     replaced = below(image[vertebra.box], marrow.mask, expected)
     share = float(replaced.sum() / marrow.mask.sum())
-    pieces = foci(replaced, vertebra.spacing)
+    pieces = _pieces(replaced, marrow.mask, vertebra.spacing)
     found: dict[str, Value] = {
         "t1_rep_frac": share,
         "t1_spared_frac": 1 - share,
@@ -135,6 +135,12 @@ def _against_references(spine: Spine, vertebra: Vertebra, marrow: Marrow) -> dic
         "largest_share": float(pieces.mm3[0] / pieces.mm3.sum()),
         "margin_width_mm": width,
     }
+
+
+def _pieces(replaced: Mask, inside: Mask, spacing: tuple[float, float, float]) -> Components:
+    """Return the foci that reach deeper than 2 mm: on T1 the cortex beside the marrow is dark as well."""
+    deep = eroded(inside, spacing, CORTEX_MM, slice_axis(spacing))
+    return foci(reaching(foci(replaced, spacing), deep), spacing)
 
 
 def below(image: Image, inside: Mask, expected: Spread) -> Mask:

@@ -7,7 +7,7 @@ import pytest
 from phantoms import Body, amid
 
 from radiomics_vert.signs import prepare_spine
-from radiomics_vert.signs.components import connected, foci
+from radiomics_vert.signs.components import connected, foci, reaching
 from radiomics_vert.signs.depths import plate_depths
 
 SPACING = (3.0, 0.5, 1.0)
@@ -63,3 +63,16 @@ def test_depths_follow_tilted_and_lateral_endplates():
         assert depths.superior[side].min() == pytest.approx(0.3, abs=1.2)
         assert depths.inferior[side].min() == pytest.approx(0.3, abs=1.2)
     assert depths.height.max() > 26
+
+
+def test_areas_along_the_surface_alone_are_left_out():
+    mask = np.zeros((6, 8, 9), bool)
+    mask[:, :2, 0] = mask[2, 5, :5] = True
+    deep = np.zeros(mask.shape, bool)
+    deep[1:5, 2:7, 2:8] = True
+    areas = connected(mask, SPACING)
+    kept = reaching(areas, deep)
+    assert kept.sum() == 5
+    assert kept[2, 5, :5].all()
+    # A body too thin for a middle keeps what it has.
+    np.testing.assert_array_equal(reaching(areas, np.zeros_like(deep)), mask)

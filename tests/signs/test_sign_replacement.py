@@ -10,6 +10,7 @@ import pytest
 import SimpleITK as sitk
 from phantoms import Body
 from signal_phantoms import CASES, balls, draw, measure_case, paint, plain, plate, slab
+from whole_phantom import whole_scan
 
 from radiomics_vert.cohort import Level, Scan, examine_scan, load_scheme
 from radiomics_vert.imaging.preprocessing import Spread
@@ -76,6 +77,9 @@ def test_localisation_by_hand():
     # Neither endplate is depressed: the one nearer to the voxels.
     assert endplate_localisation(depths, Flat(0, 0)) == pytest.approx(0.5)
     assert endplate_localisation(Depths(depths.inferior, depths.superior), Flat(0, 0)) == pytest.approx(0.5)
+    # One step of slices of 2.2 mm is no depression.
+    assert endplate_localisation(depths, Flat(0, 1.5), step=2.2) == pytest.approx(0.5)
+    assert endplate_localisation(depths, Flat(0, 1.5), step=1.0) == pytest.approx(-0.5)
 
 
 @pytest.mark.parametrize("width", [0.8, 1.5, 3.0, 6.0, 9.0])
@@ -247,3 +251,11 @@ def test_a_healthy_lumbar_exam_has_normal_marrow(real_data: Path):
     assert seen.band_score.max() < 0.3
     fat = measure_scan(load_sign_scan(cases), "FAT_FRACTION")
     assert set(fat.absences.code[fat.absences.sign == "ff"]) == {"RV344", "RV335"}
+
+
+def test_cortex_of_an_outline_drawn_too_wide_makes_no_foci():
+    """Eight to fourteen foci of each normal vertebra were dark cortex along the surface of the marrow."""
+    scan = whole_scan("T1")
+    values = measure_scan(scan, "T1").values.set_index("level")
+    assert values.n_foci[["T11", "L1", "L2", "L4", "L5"]].max() <= 2
+    assert values.n_foci["L3"] >= 1
