@@ -157,10 +157,10 @@ def quality_table(cohort: Cohort, rows: Sequence[Row]) -> pd.DataFrame:
 def _measured(work: ScanWork, params: Mapping[str, ExtractionParams] | None) -> list[Row]:
     """Measure the cases of one scan; runs in a worker."""
     try:
-        volumes = read_volumes(work.scan)
+        held = [read_volumes(work.scan)]
     except RadiomicsVertError as error:
         return unreadable(work.wanted, error.problems[0])
-    return scan_quality(volumes, work, params)
+    return scan_quality(held.pop(), work, params)
 
 
 def unreadable(cases: Sequence[Case], problem: Problem) -> list[Row]:
@@ -192,17 +192,16 @@ def scan_quality(
     around = neighbourhood(work.around, geometry)
     plain = None if params is None else {name: _plainest(own) for name, own in params.items()}
     own = None if plain is None else plain.get(scan.sequence)
-    prepared = None if own is None else prepare(scan, volumes, own.preprocessing, work.references)
-    return [
-        {
-            "scan_id": scan.scan_id,
-            **case.identity(),
-            **whole,
-            **_region_facts(volumes, case, geometry),
-            **_prepared_facts(prepared, case, plain),
-            **around.get(case.case_id, {}),
-        }
+    rows = [
+        {"scan_id": scan.scan_id, **case.identity(), **whole, **_region_facts(volumes, case, geometry)}
         for case in work.wanted
+    ]
+    held = [volumes]
+    del volumes  # what the caller does not keep either is moved, not copied
+    prepared = None if own is None else prepare(scan, held.pop(), own.preprocessing, work.references)
+    return [
+        {**row, **_prepared_facts(prepared, case, plain), **around.get(case.case_id, {})}
+        for case, row in zip(work.wanted, rows, strict=True)
     ]
 
 

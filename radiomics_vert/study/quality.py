@@ -181,17 +181,17 @@ def _examine(
     if rows is not None and pictures is not None:
         return _Examined(rows, pictures)
     try:
-        volumes = read_volumes(work.scan)
+        held = [read_volumes(work.scan)]
     except RadiomicsVertError as error:
         return _Examined(tuple(unreadable(work.wanted, error.problems[0])))
-    if rows is None:
-        rows = tuple(scan_quality(volumes, work, params))
-        if cache:
-            cache.keep_rows(work, params, rows)
     if pictures is None and folder is not None:
-        pictures = _drawn(volumes, work.wanted, folder)
+        pictures = _drawn(held[0], work.wanted, folder)
         if cache:
             cache.keep_pictures(work, folder, pictures)
+    if rows is None:
+        rows = tuple(scan_quality(held.pop(), work, params))  # not kept here, so that nothing is copied
+        if cache:
+            cache.keep_rows(work, params, rows)
     return _Examined(rows, pictures or {})
 
 
