@@ -10,8 +10,8 @@ from hypothesis import settings as hypothesis_settings
 from radiomics_vert.extraction.features import quiet
 from radiomics_vert.extraction.native.shape import shape_features
 
-# Both are square roots of what rounding leaves where the region is flat.
-FLAT = {"LeastAxisLength": 1e-6, "Flatness": 1e-6}
+# Square roots of what rounding leaves: of the thickness of a flat region, and of the width of a line.
+FLAT = {"LeastAxisLength": 1e-6, "Flatness": 1e-6, "MinorAxisLength": 1e-6, "Elongation": 1e-6}
 
 
 @hypothesis_settings(

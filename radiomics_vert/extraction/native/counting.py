@@ -207,7 +207,7 @@ def _tally_bits(numbered: np.ndarray, bits: np.ndarray, rows: np.ndarray, levels
         for a in range(8):
             spread[value] |= np.uint64(value >> a & 1) << np.uint64(8 * a)
     tally = np.zeros((levels + 1, 16), np.int32)
-    counters, taken = np.zeros((levels + 1, 2), np.uint64), np.zeros(levels + 1, np.uint8)
+    counters, taken = np.zeros((levels + 1, 2), np.uint64), np.zeros(levels + 1, np.int32)
     for r in range(rows.shape[0]):
         for i in range(rows[r, 0], rows[r, 0] + rows[r, 1]):
             level = numbered[i]
@@ -350,7 +350,9 @@ def count_neighbourhoods(
     """
     dependences = np.zeros((highest + 1, 2 * offsets.size + 1), np.int32)
     contrast = np.zeros(highest + 1)
-    block = rows[:, 1].max() + VECTOR
+    block = VECTOR
+    for r in range(rows.shape[0]):
+        block = max(block, rows[r, 1] + VECTOR)
     total, count, alikes = np.empty(block, np.int32), np.empty(block, np.int32), np.empty(block, np.int32)
     apart = np.empty(block)
     for r in range(rows.shape[0]):

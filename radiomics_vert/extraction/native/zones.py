@@ -104,7 +104,9 @@ def count_zones(
     sizes : ndarray of float
         The sizes that occur, ascending.
     """
-    voxels = rows[:, 1].sum()
+    voxels = 0
+    for r in range(rows.shape[0]):
+        voxels += rows[r, 1]
     labels = np.empty(numbered.size, np.int32)
     parents, level_of, size_of = (
         np.empty(voxels, np.int32),
