@@ -196,13 +196,15 @@ def test_gas_is_seen_where_it_is_and_nowhere_else(measured):
     assert (measured.loc[~gas, "CT_minimum"] > -200).all()
 
 
-def test_classes_differ_on_t1_as_stated_and_overlap(measured):
-    """Marrow signal against the patient's own intact vertebrae: lower in metastatic fractures."""
+def test_t1_follows_the_drawn_signal_and_classes_overlap(measured):
+    """Marrow signal against the patient's own intact vertebrae; sign_truth.csv has the classes, with more."""
     reference = measured[~measured["fractured"]].groupby("subject_id")["T1_median"].median()
     fractured = measured[measured["fractured"]]
     ratio = fractured["T1_median"] / fractured["subject_id"].map(reference)
     groups = ratio.groupby(fractured["diagnosis"])
-    assert groups.mean()["metastatic"] < groups.mean()["osteoporotic"] < 1.0
+    assert groups.mean().max() < 1.0
+    drawn = 1 - fractured["t1_fraction"] * (1 - fractured["t1_ratio"] / fractured["marrow_t1"])
+    assert ratio.corr(drawn, method="spearman") > 0.7
     assert groups.min()["osteoporotic"] < groups.max()["metastatic"]
     complete = fractured["t1_pattern"] == "complete"
     assert ratio[complete].max() < ratio[fractured["t1_pattern"] == "none"].min()
