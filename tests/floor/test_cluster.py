@@ -32,7 +32,8 @@ pytestmark = [
 def dask(*arguments: str) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "dask", *arguments]
     # Workers import the functions of this module by name.
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    here = Path(__file__).parent
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(here), str(here.parent)))}
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     return subprocess.Popen(command, env=environment, **quiet)
 
