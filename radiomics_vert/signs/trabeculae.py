@@ -13,7 +13,6 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from radiomics_vert.signs.nouns import Absent, Box, Value, Vertebra
-from radiomics_vert.signs.plates import continued
 from radiomics_vert.signs.spine import Spine
 
 COARSEST_MM = 1.5
@@ -49,15 +48,30 @@ def structure_tensor(spine: Spine, vertebra: Vertebra) -> Floats:
     inside = spine.trabecular[vertebra.label]
     tight = _around(inside, np.ceil(4 * sigma).astype(int) + 1)
     mask = inside[tight]
-    # Outside the marrow the image goes on with the nearest value: the cortex would leak into the gradient.
-    block = continued(np.asarray(image[vertebra.box][tight], dtype=np.float64), mask, vertebra.spacing)
+    block = np.asarray(image[vertebra.box][tight], dtype=np.float64)
     gradient = [
-        ndimage.gaussian_filter(block, sigma, order=[int(axis == other) for other in range(3)])[mask]
-        / spacing[axis]
-        for axis in (2, 1, 0)
+        part / spacing[axis] for axis, part in zip((2, 1, 0), _gradient(block, mask, sigma), strict=True)
     ]
     local = frame.axes @ np.stack(gradient)
     return np.asarray(local @ local.T / local.shape[1])
+
+
+def _gradient(image: Floats, inside: npt.NDArray[np.bool_], sigma: Floats) -> list[Floats]:
+    """Return the gradient along x, y, z of the image smoothed within a mask, at its voxels, per voxel.
+
+    A plain Gaussian would take the cortex for a gradient of the marrow. The smoothed image is therefore the
+    mean of the marrow alone, weighted by the Gaussian (normalised convolution); this is its derivative.
+    """
+    # Without the mean, little is left of the weights' own gradient where the mask ends.
+    values = np.where(inside, image - image[inside].mean(), 0.0)
+    weight = inside.astype(np.float64)
+
+    def smooth(array: Floats, axis: int | None = None) -> Floats:
+        order = [int(axis == other) for other in range(3)]
+        return np.asarray(ndimage.gaussian_filter(array, sigma, order=order, mode="constant")[inside])
+
+    total, share = smooth(values), smooth(weight)
+    return [(smooth(values, axis) - total / share * smooth(weight, axis)) / share for axis in (2, 1, 0)]
 
 
 def measure_striation(spine: Spine, vertebra: Vertebra) -> dict[str, Value]:

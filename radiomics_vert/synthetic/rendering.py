@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+import radiomics_vert.synthetic.clefts as clefts
 from radiomics_vert.cohort.schemes import LabelScheme
-from radiomics_vert.synthetic import clefts
 from radiomics_vert.synthetic.anatomy import Pose
 from radiomics_vert.synthetic.modalities import BoneSample, Modality
 from radiomics_vert.synthetic.nouns import Vertebra
