@@ -9,13 +9,15 @@ from radiomics_vert.errors import Problem, SettingsError
 from radiomics_vert.storage import write_text
 from radiomics_vert.study.analysis import Watch, unwatched
 from radiomics_vert.study.folder import Study, load_study
-from radiomics_vert.synthetic import SyntheticSpec, make_cohort
+from radiomics_vert.synthetic import is_made, make_cohort
 
 COHORT = "cohort"
 
 
 def prepare_demo(folder: Path, *, n_jobs: int = -1, watch: Watch = unwatched) -> Study:
     """Lay the demo's study file and the synthetic cohort into `folder`; keep what is there.
+
+    A cohort that another version drew, or that is not whole, is made again.
 
     Parameters
     ----------
@@ -41,8 +43,8 @@ def prepare_demo(folder: Path, *, n_jobs: int = -1, watch: Watch = unwatched) ->
         for name in ("study.yaml", "README.md"):
             write_text(folder / name, (_shipped() / name).read_text("utf-8"))
     study = load_study(folder)
-    if not (folder / COHORT / "truth.csv").is_file():
-        make_cohort(folder / COHORT, SyntheticSpec(), n_jobs=n_jobs, progress=watch("making the cohort"))
+    if not is_made(folder / COHORT):
+        make_cohort(folder / COHORT, n_jobs=n_jobs, progress=watch("making the cohort"))
     return study
 
 

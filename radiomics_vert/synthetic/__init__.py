@@ -6,6 +6,6 @@ published frequencies, so that the software can be tried and tested; they are no
 
 from radiomics_vert.synthetic.spec import SyntheticSpec
 from radiomics_vert.synthetic.whole_spine import whole_spine_ct
-from radiomics_vert.synthetic.writing import make_cohort
+from radiomics_vert.synthetic.writing import is_made, make_cohort
 
-__all__ = ["SyntheticSpec", "make_cohort", "whole_spine_ct"]
+__all__ = ["SyntheticSpec", "is_made", "make_cohort", "whole_spine_ct"]

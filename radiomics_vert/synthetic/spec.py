@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from radiomics_vert.errors import Problem, SettingsError, raise_all
 
+RELEASE = 2
+"""Of the pictures: raised when the same settings give other files."""
 SEQUENCES = ("CT", "T1", "STIR", "T1_CONTRAST")
 
 

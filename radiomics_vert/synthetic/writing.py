@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,17 +13,19 @@ import SimpleITK as sitk
 
 from radiomics_vert.cohort.schemes import load_scheme
 from radiomics_vert.parallel import Progress, run
-from radiomics_vert.storage import atomic, write_table, write_text
+from radiomics_vert.storage import atomic, read_json, write_json, write_table, write_text
 from radiomics_vert.synthetic.anatomy import stack
 from radiomics_vert.synthetic.drawing import draw_patient, stream
 from radiomics_vert.synthetic.mri import modality
 from radiomics_vert.synthetic.nouns import Patient
 from radiomics_vert.synthetic.rendering import Codes, field_of_view, render
 from radiomics_vert.synthetic.scene import Grid, Scene
-from radiomics_vert.synthetic.spec import SEQUENCES, SyntheticSpec
+from radiomics_vert.synthetic.spec import RELEASE, SEQUENCES, SyntheticSpec
 from radiomics_vert.synthetic.tissue import build_fields
 
 VERTEBRA_SCHEME, SUBREGION_SCHEME = "verse", "spineps_subregions"
+MADE_FILE = "made.json"
+"""What a cohort was made from; written last, so that a cohort without it is not whole."""
 SCHEME_FILE = "scheme.yaml"
 """The label scheme of a cohort's vertebra masks, beside its tables."""
 _SCHEME = """\
@@ -63,15 +67,15 @@ def make_cohort(
     -------
     Path
         `folder`, now with `images/`, `images.csv` (one row per scan), `scheme.yaml` (what the numbers in
-        the masks mean), `clinical.csv` (one row per fractured vertebra) and `truth.csv` (one row per
-        vertebra, all that the generator set).
+        the masks mean), `clinical.csv` (one row per fractured vertebra), `truth.csv` (one row per
+        vertebra, all that the generator set) and `made.json` (the settings).
 
     Examples
     --------
     >>> import tempfile
     >>> folder = make_cohort(Path(tempfile.mkdtemp()), SyntheticSpec(patients=1, sequences=("T1",)))
     >>> sorted(path.name for path in folder.iterdir())
-    ['clinical.csv', 'images', 'images.csv', 'scheme.yaml', 'truth.csv']
+    ['clinical.csv', 'images', 'images.csv', 'made.json', 'scheme.yaml', 'truth.csv']
     """
     folder = Path(folder)
     write_text(folder / SCHEME_FILE, _SCHEME)
@@ -82,7 +86,21 @@ def make_cohort(
     write_table(truth, folder / "truth.csv")
     columns = ["subject_id", "level", "diagnosis", "age", "sex", "genant_grade"]
     write_table(truth.loc[truth["fractured"], columns], folder / "clinical.csv")
+    write_json(folder / MADE_FILE, _made_from(spec))
     return folder
+
+
+def is_made(folder: Path, spec: SyntheticSpec = _DEFAULT) -> bool:
+    """Tell whether a folder holds the whole cohort that this version makes from these settings."""
+    made = folder / MADE_FILE
+    try:
+        return bool(read_json(made) == _made_from(spec))
+    except (OSError, ValueError):
+        return False
+
+
+def _made_from(spec: SyntheticSpec) -> dict[str, Any]:
+    return {"release": RELEASE, **asdict(spec), "sequences": list(spec.sequences)}
 
 
 def build_scene(spec: SyntheticSpec, patient: Patient) -> Scene:

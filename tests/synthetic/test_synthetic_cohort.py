@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,7 @@ from radiomics_vert.cohort import read_cohort
 from radiomics_vert.cohort.levels import Level
 from radiomics_vert.cohort.schemes import load_scheme
 from radiomics_vert.imaging.geometry import Geometry
-from radiomics_vert.synthetic import SyntheticSpec, make_cohort, whole_spine_ct
+from radiomics_vert.synthetic import SyntheticSpec, is_made, make_cohort, whole_spine_ct
 
 SPEC = SyntheticSpec(patients=8)
 
@@ -240,3 +242,13 @@ def test_whole_spine_of_the_benchmark_holds_t1_to_l5(tmp_path):
     assert levels[0] == "T1"
     assert levels[-1] == "L5"
     assert len(levels) == 17
+
+
+def test_a_cohort_of_other_settings_or_an_older_release_is_told_apart(folder, tmp_path):
+    assert is_made(folder, SPEC)
+    assert not is_made(folder, replace(SPEC, seed=SPEC.seed + 1))
+    assert not is_made(tmp_path, SPEC)
+    made = json.loads((folder / "made.json").read_text("utf-8"))
+    for content in (json.dumps({**made, "release": made["release"] - 1}), "{", ""):
+        (tmp_path / "made.json").write_text(content, encoding="utf-8")
+        assert not is_made(tmp_path, SPEC)
