@@ -142,6 +142,7 @@ CODES: dict[str, str] = {
     "RV603": "Settings file cannot be read",
     "RV604": "Target exists already",
     "RV605": "Cluster cannot be used",
+    "RV606": "Work ended its workers",
     # reports
     "RV701": "Result is missing from the study folder",
     "RV703": "Stages were run with different settings",

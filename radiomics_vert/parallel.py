@@ -9,6 +9,7 @@ much memory they needed is asked in the same way (:func:`memory_of_workers`).
 from __future__ import annotations
 
 import os
+import pickle
 import platform
 import sys
 import warnings
@@ -17,6 +18,7 @@ from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from typing import Any, TypeVar
 
 import joblib
@@ -28,10 +30,12 @@ from radiomics_vert.memory import Peak, peak, reset_peak
 from radiomics_vert.phrases import count
 
 BACKENDS = ("processes", "threads", "dask")
-_JOBLIB = {"processes": "loky", "threads": "threading", "dask": "dask"}
+_JOBLIB = {"processes": "loky", "threads": "threading"}
 _backend: ContextVar[str] = ContextVar("backend", default="processes")
 _cluster: ContextVar[Any] = ContextVar("cluster", default=None)
 _MB = 1_000_000
+_NAMED = 3
+"""Workers that a message names; a cluster can have hundreds with one and the same fault."""
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
@@ -142,7 +146,8 @@ def workers_at(backend: str = "processes", scheduler: str | None = None) -> Iter
     ------
     SettingsError
         RV602 an unknown backend, or `dask` without a scheduler; RV605 the cluster cannot be used: not
-        installed here, not reachable, without workers, or with other versions than this machine.
+        installed here, not reachable, without workers, or with a worker that lacks this package or has
+        other versions than this machine.
 
     Notes
     -----
@@ -185,24 +190,36 @@ def _connected(scheduler: str | None) -> Iterator[Any]:
         found = f"{type(error).__name__}: no answer within 10 seconds"
         raise SettingsError(Problem("RV605", "a running Dask scheduler", found, scheduler, remedy)) from error
     with client:
-        _require_same_software(client, scheduler)
+        _require_same_software(client)
         yield client
 
 
-def _require_same_software(client: Any, scheduler: str) -> None:
-    found = client.run(_software)
+def _require_same_software(client: Any) -> None:
+    """Ask every worker for its versions; a worker that cannot answer cannot import this package."""
+    scheduler, found = client.scheduler.address, client.run(_software, on_error="return")
     if not found:
         remedy = "start workers: `dask worker ADDRESS --nthreads 1` on each core"
         raise SettingsError(Problem("RV605", "at least one worker", "none", scheduler, remedy))
-    other = sorted({str(software) for software in found.values() if software != _software()})
+    other = [f"{worker}: {_told(it)}" for worker, it in sorted(found.items()) if it != _software()]
     if other:
-        expected = f"radiomics_vert {__version__} and Python {_software()[1]} on every worker"
-        remedy = "install the same environment on all machines; other versions give other values"
-        raise SettingsError(Problem("RV605", expected, ", ".join(other), scheduler, remedy))
+        more = f" and {len(other) - _NAMED} more workers" if len(other) > _NAMED else ""
+        expected = f"{_told(_software())} on every worker"
+        remedy = (
+            "install the same environment on these workers' machines and start them in it; other versions "
+            "give other values"
+        )
+        found_there = "; ".join(other[:_NAMED]) + more
+        raise SettingsError(Problem("RV605", expected, found_there, scheduler, remedy))
 
 
 def _software() -> tuple[str, str]:
     return __version__, ".".join(map(str, sys.version_info[:2]))
+
+
+def _told(software: tuple[str, str] | Exception) -> str:
+    if isinstance(software, Exception):
+        return f"{type(software).__name__}: {' '.join(str(software).split())}"
+    return f"radiomics_vert {software[0]} and Python {software[1]}"
 
 
 def resolve_workers(n_jobs: int) -> int:
@@ -218,6 +235,7 @@ def run(
     *,
     n_jobs: int = 1,
     progress: Progress | None = None,
+    arrived: Callable[[int, Value], None] | None = None,
     backend: str | None = None,
 ) -> list[Value]:
     """Apply `function` to every item; the order of the values is the order of the items.
@@ -233,6 +251,8 @@ def run(
         Number of workers; -1 takes all cores. One worker runs in this process.
     progress : callable, optional
         Called with (done, total) after each item.
+    arrived : callable, optional
+        Called in this process with the position and the value of each item, in order, as soon as it is there.
     backend : {"processes", "threads", "dask"}, optional
         What :func:`workers_at` chose, processes by default.
 
@@ -248,9 +268,9 @@ def run(
     """
     queue, memory = list(items), _memory.get()
     values: list[Value] = []
-    chosen = _JOBLIB[backend or _backend.get()]
+    chosen = backend or _backend.get()
     workers = min(resolve_workers(n_jobs), max(1, len(queue)))
-    alone = chosen != "threading"  # an item of another thread must not forget the peak of this one
+    alone = chosen != "threads"  # an item of another thread must not forget the peak of this one
     if memory is not None and not alone:
         reset_peak()
     work = partial(_measured, function, memory is not None, alone)
@@ -258,6 +278,8 @@ def run(
         if memory is not None:
             memory.add(worker, found)
         values.append(value)
+        if arrived is not None:
+            arrived(len(values) - 1, value)
         if progress is not None:
             progress(len(values), len(queue))
     return values
@@ -276,25 +298,115 @@ def _measured(
 def _stream(
     function: Callable[[Item], Value], items: Sequence[Item], workers: int, backend: str
 ) -> Iterator[Value]:
-    if workers == 1 and backend != "dask":
+    if backend == "dask":
+        yield from _on_cluster(function, items)
+        return
+    if workers == 1:
         with _one_thread():
             yield from map(function, items)
         return
-    if backend == "threading":
+    if backend == "threads":
         with _one_thread():  # around all: the limits are of the process, and the first to end would lift them
-            yield from joblib.Parallel(workers, backend=backend, return_as="generator", batch_size=1)(
+            yield from joblib.Parallel(workers, backend="threading", return_as="generator", batch_size=1)(
                 joblib.delayed(function)(item) for item in items
             )
         return
-    inner = {"inner_max_num_threads": 1} if backend == "loky" else {}
-    # The Dask backend is known to joblib only through its configuration.
-    with joblib.parallel_config(backend=backend, n_jobs=workers, **inner):
+    with joblib.parallel_config(backend="loky", n_jobs=workers, inner_max_num_threads=1):
         parallel = joblib.Parallel(return_as="generator", batch_size=1, pre_dispatch="2*n_jobs")
     with warnings.catch_warnings():
         # A worker whose memory has grown (compiled kernels stay in it) is replaced by a new one; nothing is
         # lost. The remark on it would alarm users, and as an error it would end the thread that replaces.
         warnings.filterwarnings("ignore", message="A worker stopped while some jobs")
         yield from parallel(joblib.delayed(_single_threaded)(function, item) for item in items)
+
+
+def _on_cluster(function: Callable[[Item], Value], items: Sequence[Item]) -> Iterator[Value]:
+    """Yield the values in order; twice as many items as the cluster has cores are under way.
+
+    Without joblib: its backend for Dask waits for ever when a task ends outside of its function, because a
+    worker cannot import what it needs, died again and again, or lost its scheduler.
+    """
+    from distributed import as_completed
+    from distributed.protocol.pickle import dumps
+
+    client = _cluster.get()
+    if client is None:
+        remedy = "work inside `with workers_at('dask', ADDRESS):`"
+        raise SettingsError(Problem("RV602", "a cluster that is connected", "none", "backend dask", remedy))
+    coming, places, done = iter(enumerate(items)), dict[Any, int](), dict[int, Value]()
+    under_way: Any = as_completed(loop=client.loop)  # type: ignore[no-untyped-call]
+
+    def submit_more() -> None:
+        for place, item in islice(coming, max(0, 2 * available_cores() - len(places))):
+            task = dumps(_Task(_software(), function, item))  # type: ignore[no-untyped-call]
+            future = client.submit(pickle.loads, task, pure=False)
+            places[future] = place
+            under_way.add(future)
+
+    try:
+        submit_more()
+        following = 0
+        for future in under_way:
+            place = places.pop(future)
+            done[place] = _value(future, client, f"item {place + 1} of {len(items)}")
+            submit_more()
+            while following in done:
+                yield done.pop(following)
+                following += 1
+    finally:
+        if places and client.status == "running":
+            client.cancel(list(places))
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What unpickles to the value of its function.
+
+    Dask unpickles a task where a worker reads its messages. What cannot be imported breaks that stream off,
+    nobody is told, and the client waits for ever; in `pickle.loads` as the task itself it is an error of
+    the task.
+    """
+
+    software: tuple[str, str]
+    function: Callable[[Any], Any]
+    item: Any
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return _on_worker, (self.software, self.function, self.item)
+
+
+def _on_worker(software: tuple[str, str], function: Callable[[Item], Value], item: Item) -> Value:
+    # Workers may join at any time, after all others were asked.
+    if _software() != software:
+        raise ImportError(f"{_told(_software())} instead of {_told(software)}")
+    return _single_threaded(function, item)
+
+
+def _value(future: Any, client: Any, where: str) -> Any:
+    """Return the value of a task; where a worker or the cluster is at fault, say which and why."""
+    from distributed import CancelledError, KilledWorker
+
+    try:
+        return future.result()
+    except KilledWorker as error:
+        found = f"{count(error.allowed_failures + 1, 'worker')} ended, at last {error.last_worker.address}"
+        remedy = (
+            "see the workers' logs; give them more memory (docs/cluster.md); what is done is in the cache"
+        )
+        expected = "workers that outlive each item"
+        raise SettingsError(
+            Problem("RV606", expected, found, f"{where}, or one beside it", remedy)
+        ) from error
+    except CancelledError as error:
+        remedy = "see the scheduler's log and start again; what is done is in the cache"
+        expected, found = "a scheduler until the end", "the connection to it was lost"
+        raise SettingsError(Problem("RV605", expected, found, where, remedy)) from error
+    except (ImportError, AttributeError) as error:  # what a worker with another, or no, package raises
+        _require_same_software(client)
+        if isinstance(error, AttributeError):
+            raise
+        expected, remedy = "workers that can import what the work needs", "install it on all machines"
+        raise SettingsError(Problem("RV605", expected, _told(error), where, remedy)) from error
 
 
 def _single_threaded(function: Callable[[Item], Value], item: Item) -> Value:

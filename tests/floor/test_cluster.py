@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import socket
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -29,11 +31,15 @@ pytestmark = [
 ]
 
 
-def dask(*arguments: str) -> subprocess.Popen[bytes]:
+HERE = Path(__file__).parent
+# Workers import the functions of this module by name.
+OWN_PATH = (HERE, HERE.parent)
+ONE_THREAD = ("--nthreads", "1", "--no-nanny", "--no-dashboard")  # no nanny: a killed worker stays dead
+
+
+def dask(*arguments: str, path: tuple[Path, ...] = OWN_PATH, **settings: str) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "dask", *arguments]
-    # Workers import the functions of this module by name.
-    here = Path(__file__).parent
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(here), str(here.parent)))}
+    environment = {**os.environ, **settings, "PYTHONPATH": os.pathsep.join(map(str, path))}
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     return subprocess.Popen(command, env=environment, **quiet)
 
@@ -43,26 +49,34 @@ class Cluster:
     """A scheduler and its workers, each a process of its own."""
 
     address: str
+    scheduler: subprocess.Popen[bytes]
     workers: tuple[subprocess.Popen[bytes], ...]
 
 
-@pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[Cluster]:
-    """Start a scheduler and two workers without a nanny, so that a killed worker stays dead."""
+@contextmanager
+def running_cluster(folder: Path, **settings: str) -> Iterator[Cluster]:
+    """Start a scheduler and two workers."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
     address = f"tcp://127.0.0.1:{port}"
-    running = [dask("scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard", "--no-show")]
-    options = ("--nthreads", "1", "--no-nanny", "--no-dashboard", "--local-directory", str(tmp_path))
+    where = ("--host", "127.0.0.1", "--port", port)
+    running = [dask("scheduler", *where, "--no-dashboard", "--no-show", **settings)]
+    options = (*ONE_THREAD, "--local-directory", str(folder))
     running += [dask("worker", address, *options) for _ in range(2)]
     try:
         wait_for_workers(address, 2)
-        yield Cluster(address, tuple(running[1:]))
+        yield Cluster(address, running[0], tuple(running[1:]))
     finally:
         for process in reversed(running):
             process.terminate()
             process.wait(timeout=20)
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    with running_cluster(tmp_path) as started:
+        yield started
 
 
 def wait_for_workers(address: str, number: int) -> None:
@@ -107,6 +121,97 @@ def test_a_killed_worker_costs_only_its_own_items(cluster: Cluster, tmp_path: Pa
     assert visits.count("5") == 2
     # What the dead worker had already handed back to nobody is done again; what others did is not.
     assert len(visits) <= 30 + 10
+
+
+def die(folder: Path, value: int) -> int:
+    """Kill the own process on every visit of one item."""
+    (folder / f"visited {value}").touch()
+    if value == 5:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return value
+
+
+def test_an_item_that_ends_its_workers_ends_the_run(tmp_path: Path) -> None:
+    ended = running_cluster(tmp_path, DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES="0")
+    with ended as cluster, workers_at("dask", cluster.address):
+        with pytest.raises(SettingsError, match="RV606") as caught:
+            run(partial(die, tmp_path), range(200), n_jobs=-1)
+        assert "1 worker ended" in caught.value.problems[0].found
+        # What was under way is taken back.
+        assert not (tmp_path / "visited 199").exists()
+        assert run(square_with_process, [3], n_jobs=-1)[0][0] == 9
+
+
+FOREIGN = {
+    "missing": "import sys; sys.modules['radiomics_vert'] = None",
+    "other": "import radiomics_vert._version as own; own.__version__ = '0.0.1'",
+}
+
+
+@pytest.mark.parametrize(("kind", "told"), [("missing", "ModuleNotFoundError"), ("other", "vert 0.0.1 and")])
+def test_a_worker_with_other_software_is_named(
+    cluster: Cluster, tmp_path: Path, kind: str, told: str
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(FOREIGN[kind], "utf-8")
+    own = ("--local-directory", str(tmp_path), "--name", "foreign")
+    with workers_at("dask", cluster.address):
+        foreign = dask("worker", cluster.address, *ONE_THREAD, *own, path=(tmp_path, *OWN_PATH))
+        try:
+            address = address_of(cluster.address, "foreign")
+            # It joined after the others were asked, as jobs of a batch system do.
+            with pytest.raises(SettingsError, match="RV605") as late:
+                run(square_with_process, range(40), n_jobs=-1)
+            with pytest.raises(SettingsError, match="RV605") as early, workers_at("dask", cluster.address):
+                pass
+        finally:
+            foreign.terminate()
+            foreign.wait(timeout=20)
+    for caught in (late, early):
+        found = caught.value.problems[0].found
+        assert found.startswith(f"{address}: ")
+        assert told in found
+        assert found.count("tcp://") == 1
+
+
+def address_of(scheduler: str, name: str) -> str:
+    from distributed import Client
+
+    with Client(scheduler, timeout="60s") as client:
+        client.wait_for_workers(3, timeout=60)
+        workers = client.scheduler_info(n_workers=-1)["workers"]
+        return next(address for address, facts in workers.items() if facts["name"] == name)
+
+
+def test_what_a_worker_cannot_import_is_named(
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "only_on_this_machine.py").write_text("def half(value):\n    return value / 2\n", "utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    half = importlib.import_module("only_on_this_machine").half
+    with workers_at("dask", cluster.address):
+        with pytest.raises(SettingsError, match=r"RV605[\s\S]*only_on_this_machine") as caught:
+            run(half, range(6), n_jobs=-1)
+        assert caught.value.problems[0].where == "item 1 of 6"
+        # The workers are none the worse for it.
+        assert run(square_with_process, [3], n_jobs=-1)[0][0] == 9
+
+
+def fail(value: int) -> int:
+    raise LookupError(f"no {value}")
+
+
+def test_errors_of_the_function_itself_come_through(cluster: Cluster) -> None:
+    with workers_at("dask", cluster.address), pytest.raises(LookupError, match="no 1"):
+        run(fail, [1], n_jobs=-1)
+
+
+def test_a_lost_scheduler_ends_the_run(cluster: Cluster) -> None:
+    def kill_the_scheduler(done: int, _: int) -> None:
+        if done == 3:
+            cluster.scheduler.kill()
+
+    with workers_at("dask", cluster.address), pytest.raises(SettingsError, match="RV605"):
+        run(square_with_process, range(200), n_jobs=-1, progress=kill_the_scheduler)
 
 
 def small(small_cohort: Path, folder: Path) -> tuple[Cohort, ExtractionParams]:
