@@ -74,10 +74,10 @@ def pyradiomics_distribution() -> tuple[str, str]:
     return "pyradiomics", "not installed"
 
 
-def versions() -> dict[str, str]:
-    """Return the versions of Python, of the packages that compute, and of pyradiomics."""
+def versions(further: tuple[str, ...] = ()) -> dict[str, str]:
+    """Return the versions of Python, of the packages that compute, of further ones, and of pyradiomics."""
     found = {"radiomics-vert": __version__, "python": platform.python_version()}
-    for name in PACKAGES:
+    for name in (*PACKAGES, *further):
         try:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:

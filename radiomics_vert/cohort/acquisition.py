@@ -94,8 +94,12 @@ def read_facts(scan: Scan, grid: Geometry) -> tuple[dict[str, str], tuple[Remark
     except ImageError as error:
         problem = error.problems[0]
         told, remarks = {}, (Remark(problem.code, f"{problem.found} (expected {problem.expected})"),)
-    written = {fact_name(name) or name: value for name, value in scan.facts.items()}
-    return {**told, **_spacing(grid), **written}, remarks
+    return {**told, **_spacing(grid), **written_facts(scan)}, remarks
+
+
+def written_facts(scan: Scan) -> dict[str, str]:
+    """Return the further cells of a scan's row in the image table, by the names of :data:`FACTS`."""
+    return {fact_name(name) or name: value for name, value in scan.facts.items()}
 
 
 def _spacing(grid: Geometry) -> dict[str, str]:

@@ -23,6 +23,9 @@ from radiomics_vert.imaging import (
     require_same_geometry,
 )
 
+RELEASE = 1
+"""Raised when the examination of the same files finds something else: what is cached is found again."""
+
 
 def examine_scan(scan: Scan) -> tuple[tuple[Case, ...], tuple[Refusal, ...]]:
     """Return the vertebrae of a scan, or why it cannot be used.

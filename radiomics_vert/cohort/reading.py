@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 import pandas as pd
 
 from radiomics_vert.cohort.clinical import match_clinical, read_clinical
-from radiomics_vert.cohort.examine import examine_scan
+from radiomics_vert.cohort.examination_cache import (
+    ExaminationCache,
+    Record,
+    examine_to_record,
+    from_record,
+)
 from radiomics_vert.cohort.manifest import Manifest
 from radiomics_vert.cohort.nouns import Cohort, Scan
 from radiomics_vert.cohort.pseudonyms import read_secret
@@ -20,6 +26,8 @@ from radiomics_vert.cohort.schemes import LabelScheme, load_scheme
 from radiomics_vert.errors import CohortError, Problem, RadiomicsVertError, raise_all
 from radiomics_vert.parallel import Progress, run
 from radiomics_vert.storage import sha256_file
+
+log = logging.getLogger("radiomics_vert.cohort")
 
 Value = TypeVar("Value")
 _DUPLICATE_COLUMNS = ["file", "digest", "scan_id", "subject_id", "session", "sequence", "rater"]
@@ -33,6 +41,7 @@ def read_cohort(
     region: str = "vertebra",
     hash_ids: str | Path | None = None,
     n_jobs: int = 1,
+    cache: Path | None = None,
     progress: Progress | None = None,
 ) -> Cohort:
     """Read the image table and the clinical table, and find the vertebrae in every mask.
@@ -56,8 +65,12 @@ def read_cohort(
         is done, in both tables alike.
     n_jobs : int, default 1
         Worker processes; the result does not depend on it.
+    cache : Path, optional
+        Folder of what was found in each scan, the same as for :func:`radiomics_vert.extract`. A scan whose
+        files have the same paths, sizes, times and inodes as then, and whose row says the same, is not
+        opened again; the result does not depend on it. The log `radiomics_vert.cohort` says how many.
     progress : callable, optional
-        Called with (done, total) after each scan.
+        Called with (done, total) after each scan that is examined.
 
     Returns
     -------
@@ -85,7 +98,7 @@ def read_cohort(
     problems.extend(manifest.problems)
     table = None if clinical is None else _collect(lambda: read_clinical(clinical, secret or b""), problems)
     raise_all(CohortError, problems)
-    return _examine_all(manifest, pd.DataFrame() if table is None else table, n_jobs, progress)
+    return _examine_all(manifest, pd.DataFrame() if table is None else table, n_jobs, cache, progress)
 
 
 def _as_scheme(scheme: LabelScheme | str | Path | None) -> LabelScheme | None:
@@ -102,9 +115,10 @@ def _collect(step: Callable[[], Value], problems: list[Problem]) -> Value | None
 
 
 def _examine_all(
-    manifest: Manifest, clinical: pd.DataFrame, n_jobs: int, progress: Progress | None
+    manifest: Manifest, clinical: pd.DataFrame, n_jobs: int, cache: Path | None, progress: Progress | None
 ) -> Cohort:
-    examined = run(examine_scan, manifest.scans, n_jobs=n_jobs, progress=progress)
+    records = _records(manifest.scans, n_jobs, cache, progress)
+    examined = [from_record(scan, record) for scan, record in zip(manifest.scans, records, strict=True)]
     cases = tuple(case for found, _ in examined for case in found)
     unmatched, unlabelled = match_clinical(cases, clinical) if len(clinical) else (pd.DataFrame(), ())
     return Cohort(
@@ -116,6 +130,27 @@ def _examine_all(
         unlabelled=unlabelled,
         manifest_digest=sha256_file(manifest.path),
     )
+
+
+def _records(
+    scans: Sequence[Scan], n_jobs: int, cache: Path | None, progress: Progress | None
+) -> list[Record]:
+    """Return what is in each scan: from the cache, or by examining it."""
+    if cache is None:
+        return run(examine_to_record, scans, n_jobs=n_jobs, progress=progress)
+    store = ExaminationCache.at(cache)
+    known = [store.load(scan) for scan in scans]
+    unknown = [scan for scan, record in zip(scans, known, strict=True) if record is None]
+    log.info("%d of %d scans did not change and were not opened again", len(scans) - len(unknown), len(scans))
+    examined = run(
+        examine_to_record,
+        unknown,
+        n_jobs=n_jobs,
+        arrived=lambda position, record: store.store(unknown[position], record),
+        progress=progress,
+    )
+    fresh = iter(examined)
+    return [next(fresh) if record is None else record for record in known]
 
 
 def duplicate_images(cohort: Cohort) -> pd.DataFrame:

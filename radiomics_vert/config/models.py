@@ -300,7 +300,8 @@ class ExecutionSettings(Strict):
         None, description="Address of the cluster's scheduler, such as tcp://10.0.0.5:8786."
     )
     cache: str = Field(
-        ".rv-cache", description="Folder of the extraction cache, relative to the study folder."
+        ".rv-cache",
+        description="Folder of what was found in scans and measured, the cache, relative to the study.",
     )
     progress: bool = Field(True, description="Show progress bars.")
 

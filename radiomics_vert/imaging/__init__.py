@@ -1,7 +1,7 @@
 """Voxels and geometry: read, check, compare, and find the labels of a mask."""
 
 from radiomics_vert.imaging.comparison import require_same_geometry
-from radiomics_vert.imaging.containers import file_digest, require_complete
+from radiomics_vert.imaging.containers import file_digest, files_read, require_complete
 from radiomics_vert.imaging.dicom import Series, acquisition_facts, choose_series, list_series
 from radiomics_vert.imaging.geometry import TOLERANCE_VOXELS, Geometry
 from radiomics_vert.imaging.perturbation import DEFAULT_PERTURBATIONS, Perturbation, perturb
@@ -36,6 +36,7 @@ __all__ = [
     "acquisition_facts",
     "choose_series",
     "file_digest",
+    "files_read",
     "image_reference",
     "label_regions",
     "list_series",

@@ -12,7 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from radiomics_vert.errors import ImageError, Problem
-from radiomics_vert.imaging.dicom import choose_series, is_dicom, is_series, open_stack, read_voxels
+from radiomics_vert.imaging.dicom import (
+    choose_series,
+    is_dicom,
+    is_series,
+    open_stack,
+    read_voxels,
+    sidecar_of,
+)
 from radiomics_vert.imaging.nifti import read_header
 from radiomics_vert.imaging.streams import chunks, damaged, inflated, is_gzip
 
@@ -111,6 +118,29 @@ def file_digest(path: str | Path, *, series: str = "") -> str:
         for chunk in chunks(file):
             hasher.update(chunk)
     return hasher.hexdigest()
+
+
+def files_read(path: str | Path) -> tuple[Path, ...]:
+    """Return the files that reading an image or a mask may open, sorted; one that is missing is named, too.
+
+    Parameters
+    ----------
+    path : str or Path
+        A file, which has its BIDS sidecar and the data file that a detached header names beside it; or a
+        folder with all its files.
+
+    Raises
+    ------
+    ImageError
+        RV202 the data file is missing, RV209 several data files.
+    OSError
+        A header cannot be read.
+    """
+    path = Path(path)
+    files = [file for file in path.rglob("*") if file.is_file()] if path.is_dir() else [path]
+    data = [_data_file(file) for file in files if suffix_of(file) and file.is_file()]
+    beside = [] if path.is_dir() else [sidecar_of(path)]
+    return tuple(sorted({*files, *beside, *(file for file in data if file)}))
 
 
 def require_complete(path: str | Path, *, series: str = "") -> None:

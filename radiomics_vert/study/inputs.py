@@ -266,6 +266,7 @@ def _cohort(study: Study, n_jobs: int, watch: Watch) -> Cohort:
         region=settings.region,
         hash_ids=study.secret_file,
         n_jobs=n_jobs,
+        cache=study.folder / study.settings.execution.cache,
         progress=watch("examining images and masks"),
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from radiomics_vert.imaging.dicom.facts import acquisition_facts
+from radiomics_vert.imaging.dicom.facts import acquisition_facts, sidecar_of
 from radiomics_vert.imaging.dicom.headers import CHOICE_TAGS, Frame, is_dicom
 from radiomics_vert.imaging.dicom.pixels import read_voxels
 from radiomics_vert.imaging.dicom.series import Series, choose_series, is_series, list_series
@@ -23,6 +23,7 @@ __all__ = [
     "list_series",
     "open_stack",
     "read_voxels",
+    "sidecar_of",
     "stack",
 ]
 

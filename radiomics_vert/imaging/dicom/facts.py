@@ -104,8 +104,13 @@ def acquisition_facts(path: str | Path, *, series: str = "") -> dict[str, str]:
     path = Path(path)
     if is_series(path, series):
         return _of_series(choose_series(path, series), path)
-    sidecar = path.with_name(re.sub(r"\.(nii\.gz|[^.]+)$", "", path.name, flags=re.IGNORECASE) + ".json")
+    sidecar = sidecar_of(path)
     return _of_sidecar(sidecar) if sidecar.is_file() else {}
+
+
+def sidecar_of(path: Path) -> Path:
+    """Return where the BIDS sidecar of an image file stands, if it has one."""
+    return path.with_name(re.sub(r"\.(nii\.gz|[^.]+)$", "", path.name, flags=re.IGNORECASE) + ".json")
 
 
 def _of_series(series: Series, path: Path) -> dict[str, str]:
