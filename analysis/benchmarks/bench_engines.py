@@ -34,12 +34,12 @@ from threadpoolctl import threadpool_limits
 from radiomics_vert.cohort import Cohort, read_cohort
 from radiomics_vert.extraction import ExtractionParams
 from radiomics_vert.extraction.engine import Volumes, compute_steps
-from radiomics_vert.extraction.extracting import read_volumes
 from radiomics_vert.extraction.features import quiet
 from radiomics_vert.extraction.grid import tight_box
 from radiomics_vert.extraction.native import discretise, shape_features, texture_features
 from radiomics_vert.extraction.params import Step
 from radiomics_vert.extraction.parity import relative_difference, stock_features
+from radiomics_vert.extraction.preparing import read_volumes
 from radiomics_vert.parallel import available_cores
 from radiomics_vert.synthetic import whole_spine_ct
 

@@ -13,19 +13,19 @@ from pathlib import Path
 from typing import Any
 
 from radiomics_vert import parallel
-from radiomics_vert.cohort import Case, Cohort, Scan, load_vertebrae, reference_cases
+from radiomics_vert.cohort import Case, Cohort, Scan, reference_cases
 from radiomics_vert.content_cache import NEVER
 from radiomics_vert.errors import ImageError, Problem, RadiomicsVertError
 from radiomics_vert.extraction.assemble import Outcomes, make_table
 from radiomics_vert.extraction.cache import Cache, Ingredients
-from radiomics_vert.extraction.engine import Outcome, Volumes
+from radiomics_vert.extraction.engine import Outcome
 from radiomics_vert.extraction.engines import engine_version, engines_used
 from radiomics_vert.extraction.params import ExtractionParams, Step
 from radiomics_vert.extraction.plane import fit_to_scan
-from radiomics_vert.extraction.preparing import compute_case, orientation_of, prepare, reference_digest
+from radiomics_vert.extraction.preparing import compute_case, orientation_of, read_prepared, reference_digest
 from radiomics_vert.extraction.preprocessing import Preprocessing
 from radiomics_vert.feature_table import FeatureTable
-from radiomics_vert.imaging import read_geometry, read_image
+from radiomics_vert.imaging import read_geometry
 from radiomics_vert.provenance import Provenance, run_facts, versions
 
 logger = logging.getLogger("radiomics_vert.extraction")
@@ -224,8 +224,7 @@ def _split(works: Sequence[Work], workers: int) -> list[Work]:
 def _run(work: Work, *, store: Cache | None) -> tuple[list[tuple[tuple[str, str], Outcome]], int]:
     """Compute what is missing for one scan; return the bytes of its voxels, too. Runs in a worker."""
     try:
-        # No name for the volumes as they are read: they are freed when they stand in another order.
-        prepared = prepare(work.scan, read_volumes(work.scan), work.preprocessing, work.references)
+        prepared = read_prepared(work.scan, work.preprocessing, work.references)
     except RadiomicsVertError as error:
         return [((case.case_id, ""), Outcome(problem=error.problems[0])) for case, _ in work.parts], 0
     reference = work.reference_digest
@@ -237,28 +236,6 @@ def _run(work: Work, *, store: Cache | None) -> tuple[list[tuple[tuple[str, str]
                 store.store(ingredients, case, step, outcome)
             found.append(((case.case_id, step.name), outcome))
     return found, prepared.volumes.nbytes
-
-
-def read_volumes(scan: Scan) -> Volumes:
-    """Read image and vertebra label map of a scan.
-
-    Raises
-    ------
-    ImageError
-        RV2xx, RV201 among them where the files changed after the cohort was read.
-    """
-    image, labels = read_image(scan.image, series=scan.series, verified=True), load_vertebrae(scan)
-    if image.geometry.matches(labels.geometry):
-        return Volumes(image.volume, labels.volume)
-    raise ImageError(
-        Problem(
-            "RV201",
-            f"the mask's geometry: {labels.geometry}",
-            f"the image's geometry: {image.geometry}",
-            scan.scan_id,
-            "the files changed after the cohort was read; read it again",
-        )
-    )
 
 
 def origins(cohort: Cohort, params: Mapping[str, ExtractionParams]) -> dict[str, Any]:

@@ -14,11 +14,11 @@ from radiomics import featureextractor
 
 from radiomics_vert.cohort import Case, Cohort, reference_cases
 from radiomics_vert.extraction.engine import Volumes, compute_steps
-from radiomics_vert.extraction.extracting import References, read_volumes, steps_for
+from radiomics_vert.extraction.extracting import References, steps_for
 from radiomics_vert.extraction.features import quiet
 from radiomics_vert.extraction.filters import LOG_MARGIN_SIGMAS
 from radiomics_vert.extraction.params import ExtractionParams, Step
-from radiomics_vert.extraction.preparing import PreparedScan, prepare
+from radiomics_vert.extraction.preparing import PreparedScan, read_prepared
 from radiomics_vert.extraction.settings import resamples
 
 
@@ -68,7 +68,7 @@ def parity(
         own = params if isinstance(params, ExtractionParams) else params.get(scan.sequence)
         if own is None:
             continue
-        prepared = prepare(scan, read_volumes(scan), own.preprocessing, known.get(scan.scan_id, ()))
+        prepared = read_prepared(scan, own.preprocessing, known.get(scan.scan_id, ()))
         steps = steps_for(scan, {scan.sequence: own})
         rows += [_compare(prepared, case, steps) for case in cases]
     columns = ["case_id", "sequence", "values", "largest_relative_difference", "feature", "problem"]

@@ -22,11 +22,10 @@ from radiomics_vert.extraction.extracting import (
     References,
     origins,
     params_by_sequence,
-    read_volumes,
     steps_for,
 )
 from radiomics_vert.extraction.params import ExtractionParams, Step
-from radiomics_vert.extraction.preparing import PreparedScan, compute_case, prepare, reference_digest
+from radiomics_vert.extraction.preparing import PreparedScan, compute_case, read_prepared, reference_digest
 from radiomics_vert.feature_table import FeatureTable
 from radiomics_vert.imaging import DEFAULT_PERTURBATIONS, LabelMap, Perturbation, label_regions, perturb
 from radiomics_vert.imaging.preprocessing import slice_axis
@@ -192,12 +191,12 @@ def _run(
 ) -> tuple[list[Case], Outcomes]:
     """Compute one scan; runs in a worker."""
     try:
-        fitted, volumes = steps_for(work.scan, params), read_volumes(work.scan)
+        fitted = steps_for(work.scan, params)
+        preprocessing = params[work.scan.sequence].preprocessing
+        prepared = read_prepared(work.scan, preprocessing, work.references)
     except RadiomicsVertError as error:
         cases = [_renamed(case, one) for one in work.perturbations for case in work.cases]
         return cases, {(case.case_id, ""): Outcome(problem=error.problems[0]) for case in cases}
-    preprocessing = params[work.scan.sequence].preprocessing
-    prepared = prepare(work.scan, volumes, preprocessing, work.references)
     reference = reference_digest(work.scan, preprocessing, work.references)
     steps = Steps(fitted, store, reference)
     found: list[Case] = []

@@ -15,13 +15,13 @@ from typing import Any, TypeVar
 import numpy as np
 import SimpleITK as sitk
 
-from radiomics_vert.cohort import Case, Scan, load_tissue, mask_digest, spine_position
-from radiomics_vert.errors import ExtractionError, Problem, RadiomicsVertError
+from radiomics_vert.cohort import Case, Scan, load_tissue, load_vertebrae, mask_digest, spine_position
+from radiomics_vert.errors import ExtractionError, ImageError, Problem, RadiomicsVertError
 from radiomics_vert.extraction.engine import Outcome, Volumes, compute_steps
 from radiomics_vert.extraction.grid import crop
 from radiomics_vert.extraction.params import Step
 from radiomics_vert.extraction.preprocessing import Preprocessing
-from radiomics_vert.imaging import Geometry
+from radiomics_vert.imaging import Geometry, read_image
 from radiomics_vert.imaging.preprocessing import (
     AffineMap,
     BiasCorrection,
@@ -306,9 +306,72 @@ def prepare(
         # Taken out one after the other: what nobody else holds is freed, or moved instead of copied.
         parts = [volumes.labels, volumes.image]
         del volumes
-        image = without_position(orientation.apply(parts.pop()))
-        volumes = Volumes(image, without_position(orientation.apply(parts.pop())))
+        image = _placed(parts.pop(), orientation)
+        volumes = Volumes(image, _placed(parts.pop(), orientation))
     return PreparedScan(scan, volumes, orientation, geometry, preprocessing, tuple(references))
+
+
+def read_prepared(scan: Scan, preprocessing: Preprocessing, references: Sequence[Case] = ()) -> PreparedScan:
+    """Read a scan and bring it into the wanted orientation: :func:`prepare`, with less memory.
+
+    The image is turned before the mask is read, so that two copies of it and the mask are never in memory at
+    once.
+
+    Parameters
+    ----------
+    scan, preprocessing, references
+        As for :func:`prepare`.
+
+    Raises
+    ------
+    ImageError, CohortError
+        As :func:`read_volumes`.
+    """
+    image = read_image(scan.image, series=scan.series, verified=True)
+    geometry, parts = image.geometry, [image.volume]
+    del image
+    orientation, turns = orientation_of(geometry, preprocessing), preprocessing.orientation == "LPS"
+    turned = _placed(parts.pop(), orientation) if turns else parts.pop()
+    labels = load_vertebrae(scan)
+    _require_same_grid(geometry, labels.geometry, scan)
+    parts.append(labels.volume)
+    del labels
+    volumes = Volumes(turned, _placed(parts.pop(), orientation) if turns else parts.pop())
+    return PreparedScan(scan, volumes, orientation, geometry, preprocessing, tuple(references))
+
+
+def read_volumes(scan: Scan) -> Volumes:
+    """Read image and vertebra label map of a scan, as the files have them.
+
+    Raises
+    ------
+    ImageError
+        RV2xx, RV201 among them where the files changed after the cohort was read.
+    CohortError
+        As :func:`radiomics_vert.cohort.load_vertebrae`.
+    """
+    image, labels = read_image(scan.image, series=scan.series, verified=True), load_vertebrae(scan)
+    _require_same_grid(image.geometry, labels.geometry, scan)
+    return Volumes(image.volume, labels.volume)
+
+
+def _require_same_grid(image: Geometry, labels: Geometry, scan: Scan) -> None:
+    if not image.matches(labels):
+        raise ImageError(
+            Problem(
+                "RV201",
+                f"the mask's geometry: {labels}",
+                f"the image's geometry: {image}",
+                scan.scan_id,
+                "the files changed after the cohort was read; read it again",
+            )
+        )
+
+
+def _placed(volume: sitk.Image, orientation: Orientation) -> sitk.Image:
+    parts = [volume]
+    del volume  # what nobody else holds is moved, not copied
+    return without_position(orientation.apply(parts.pop()))
 
 
 def orientation_of(geometry: Geometry, preprocessing: Preprocessing) -> Orientation:

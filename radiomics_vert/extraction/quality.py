@@ -19,9 +19,15 @@ from radiomics_vert.cohort import Case, Cohort, Level, Scan, duplicate_images, r
 from radiomics_vert.errors import Problem, RadiomicsVertError
 from radiomics_vert.extraction.engine import Volumes
 from radiomics_vert.extraction.engines import engine_version
-from radiomics_vert.extraction.extracting import params_by_sequence, read_volumes, steps_for
+from radiomics_vert.extraction.extracting import params_by_sequence, steps_for
 from radiomics_vert.extraction.params import ExtractionParams
-from radiomics_vert.extraction.preparing import PreparedScan, compute_case, prepare, reference_digest
+from radiomics_vert.extraction.preparing import (
+    PreparedScan,
+    compute_case,
+    prepare,
+    read_volumes,
+    reference_digest,
+)
 from radiomics_vert.feature_table import IDENTITY
 from radiomics_vert.imaging import Geometry
 from radiomics_vert.imaging.orientation import obliquity, patient_axes, plane_across

@@ -10,15 +10,10 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from radiomics_vert.cohort import Case, Cohort, reference_cases
-from radiomics_vert.extraction.extracting import (
-    References,
-    params_by_sequence,
-    read_volumes,
-    steps_for,
-)
+from radiomics_vert.extraction.extracting import References, params_by_sequence, steps_for
 from radiomics_vert.extraction.params import ExtractionParams, Step
 from radiomics_vert.extraction.parity import relative_difference
-from radiomics_vert.extraction.preparing import PreparedScan, compute_case, prepare
+from radiomics_vert.extraction.preparing import PreparedScan, compute_case, read_prepared
 
 ROUNDING = 1e-12
 
@@ -82,7 +77,7 @@ def verify(
         of_scan = list(group)
         scan = of_scan[0].scan
         preprocessing = chosen[scan.sequence].preprocessing
-        prepared = prepare(scan, read_volumes(scan), preprocessing, known.get(scan_id, ()))
+        prepared = read_prepared(scan, preprocessing, known.get(scan_id, ()))
         steps = [step for step in steps_for(scan, chosen) if step.engine == "native"]
         for case in of_scan:
             apart |= _compare(prepared, case, steps)

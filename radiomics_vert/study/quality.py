@@ -15,7 +15,8 @@ from radiomics_vert.cohort import Case, Cohort, Refusal, reference_cases
 from radiomics_vert.errors import RadiomicsVertError
 from radiomics_vert.extraction import ExtractionParams
 from radiomics_vert.extraction.engine import Volumes
-from radiomics_vert.extraction.extracting import params_by_sequence, read_volumes
+from radiomics_vert.extraction.extracting import params_by_sequence
+from radiomics_vert.extraction.preparing import read_volumes
 from radiomics_vert.extraction.quality import (
     Row,
     ScanWork,

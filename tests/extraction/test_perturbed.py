@@ -12,7 +12,7 @@ from extraction_scans import MakeCohort, blob, textured, write_scan
 
 from radiomics_vert.cohort import Cohort, read_cohort
 from radiomics_vert.errors import SettingsError
-from radiomics_vert.extraction import ExtractionParams, extract, extracting, perturbed_features
+from radiomics_vert.extraction import ExtractionParams, extract, perturbed_features, preparing
 from radiomics_vert.imaging import perturb, read_label_map
 from radiomics_vert.statistics import reliability
 
@@ -98,9 +98,9 @@ def test_workers_do_not_change_the_table_and_the_seed_does(cohort: Cohort):
 
 def test_images_are_read_once_per_scan(cohort: Cohort, monkeypatch: pytest.MonkeyPatch):
     reads = []
-    read = extracting.read_image
+    read = preparing.read_image
     monkeypatch.setattr(
-        extracting, "read_image", lambda path, **rest: reads.append(path) or read(path, **rest)
+        preparing, "read_image", lambda path, **rest: reads.append(path) or read(path, **rest)
     )
     done = []
     perturbed_features(cohort, PARAMS, perturbations=NAMES, progress=lambda *state: done.append(state))

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import SimpleITK as sitk
 
 from radiomics_vert.synthetic import whole_spine_ct
 
@@ -28,10 +29,21 @@ for _ in range(2):
 """
 
 
+@pytest.fixture(scope="module")
+def whole_spine(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    return whole_spine_ct(tmp_path_factory.mktemp("whole_spine"))
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
-def test_a_whole_spine_needs_its_voxels_and_300_mb_at_most(tmp_path: Path) -> None:
-    image, mask = whole_spine_ct(tmp_path)
+@pytest.mark.parametrize("stored", ["LPS", "RAS"])
+def test_a_whole_spine_needs_its_voxels_and_300_mb_at_most(
+    whole_spine: tuple[Path, Path], tmp_path: Path, stored: str
+) -> None:
+    image, mask = (tmp_path / path.name for path in whole_spine)
+    for source, target in zip(whole_spine, (image, mask), strict=True):
+        volume = sitk.DICOMOrient(sitk.ReadImage(str(source)), stored)
+        sitk.WriteImage(volume, str(target), useCompression=True, compressionLevel=1)
     (tmp_path / "images.csv").write_text(
         f"subject_id,sequence,image,mask\nspine,CT,{image.name},{mask.name}\n", "utf-8"
     )

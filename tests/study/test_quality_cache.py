@@ -13,7 +13,7 @@ import SimpleITK as sitk
 from quality_phantoms import spine, write_spines
 from radiomics_vert.cohort import read_cohort
 from radiomics_vert.extraction import ExtractionParams, builtin_params, preparing
-from radiomics_vert.extraction.extracting import read_volumes
+from radiomics_vert.extraction.preparing import read_volumes
 from radiomics_vert.extraction.quality import measure_quality
 from radiomics_vert.study import check_pair
 from radiomics_vert.study import quality as quality_control

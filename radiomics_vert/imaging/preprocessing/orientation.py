@@ -11,6 +11,8 @@ from radiomics_vert.imaging.geometry import Geometry
 from radiomics_vert.imaging.orientation import patient_axes
 
 Box = tuple[int, int, int, int, int, int]
+_SLAB = 16
+"""Slices that are moved at a time."""
 
 
 @dataclass(frozen=True)
@@ -82,10 +84,30 @@ class Orientation:
         """Return an image or label map with its voxels in the new order, at the same place in space."""
         if self.keeps_order:
             return volume
-        moved = sitk.PermuteAxes(volume, list(self.axes))
-        del volume  # frees it before the next copy, where the caller does not keep it
-        turned: sitk.Image = sitk.Flip(moved, list(self.flipped))
+        size = [volume.GetSize()[axis] for axis in self.axes]
+        turned = self._grid(volume, size)
+        order = [2 - self.axes[2 - axis] for axis in range(3)]  # numpy counts the axes from z to x
+        steps = tuple(slice(None, None, -1 if flipped else 1) for flipped in reversed(self.flipped))
+        voxels = sitk.GetArrayViewFromImage(volume).transpose(order)[steps]
+        # Slab by slab: SimpleITK's own filters take two to four times as long.
+        for start in range(0, size[2], _SLAB):
+            slab = sitk.GetImageFromArray(np.ascontiguousarray(voxels[start : start + _SLAB]))
+            turned[:, :, start : start + slab.GetDepth()] = slab
         return turned
+
+    def _grid(self, volume: sitk.Image, size: list[int]) -> sitk.Image:
+        """Return an empty image of the same type on the grid in the new order."""
+        header = sitk.Image([1, 1, 1], sitk.sitkUInt8)
+        header.SetSpacing(volume.GetSpacing())
+        header.SetOrigin(volume.GetOrigin())
+        header.SetDirection(volume.GetDirection())
+        header = sitk.PermuteAxes(header, list(self.axes))
+        first = [extent - 1 if flipped else 0 for extent, flipped in zip(size, self.flipped, strict=True)]
+        grid = sitk.Image(size, volume.GetPixelID())
+        grid.SetSpacing(header.GetSpacing())
+        grid.SetOrigin(header.TransformIndexToPhysicalPoint(first))
+        grid.SetDirection(sitk.Flip(header, list(self.flipped)).GetDirection())
+        return grid
 
 
 def without_position(volume: sitk.Image) -> sitk.Image:
