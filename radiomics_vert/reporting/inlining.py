@@ -45,7 +45,7 @@ def inline(figure: Figure, number: int) -> str:
     """
     svg = _COMMENT.sub("", _METADATA.sub("", _PROLOGUE.sub("", figure.svg)))
     used = set(_REFERENCE.findall(svg))
-    prefix = f"f{number}-"
+    prefix = f"f{number}"
     svg = _ID.sub(lambda m: f' id="{prefix}{m[1]}"' if m[1] in used else "", svg)
     while (flatter := _BARE_GROUP.sub(r"\1", svg)) != svg:
         svg = flatter

@@ -14,6 +14,7 @@ _USE = r'<use xlink:href="[^"]*" x="[^"]*" y="[^"]*" style="[^"]*"/>'
 _MARK = re.compile(r'(<use xlink:href="[^"]*" x="[^"]*" y="[^"]*") style="([^"]*)"/>')
 _PLACE = re.compile(r"\d+\.\d+")
 _MARKS = re.compile(rf"(?:{_USE}){{2,}}")
+_SHAPE = re.compile(r'<defs><path id="([^"]+)"((?: (?:d|style)="[^"]*")+)/></defs>')
 _CLIPPED = re.compile(rf'(<g clip-path="[^"]*">)((?:{_USE})+)</g>(?:\1(?:{_USE})+</g>)+')
 
 
@@ -21,8 +22,8 @@ def slim(svg: str) -> str:
     r"""Return an SVG of matplotlib's that looks the same and is about half as long.
 
     Lines keep a hundredth of a point, marks a tenth; line ends between elements go, marks beside each other
-    state their clip path and each colour once instead of once a mark, and identifiers are short. Marks of
-    one scatter may thereby change the order in which they cover each other.
+    state their clip path and each colour once instead of once a mark, equal shapes are defined once, and
+    identifiers are short. Marks of one scatter may thereby change the order in which they cover each other.
 
     Parameters
     ----------
@@ -31,13 +32,13 @@ def slim(svg: str) -> str:
 
     Examples
     --------
-    >>> slim('<path d="M 1.23456 2"/>\\n <g>\\n </g>')
+    >>> slim('<path d="M 1.23456 2"/>\n <g>\n </g>')
     '<path d="M1.23 2"/><g></g>'
     """
     svg = _NUMBERS.sub(_rounded, _IDLE.sub("", svg))
     svg = _BETWEEN.sub("><", svg)
     svg = _CLIPPED.sub(lambda run: f"{run[1]}{''.join(_uses(run[0]))}</g>", svg)
-    return _named_briefly(_MARKS.sub(_by_style, svg))
+    return _named_briefly(_drawn_once(_MARKS.sub(_by_style, svg)))
 
 
 def _rounded(attribute: re.Match[str]) -> str:
@@ -64,6 +65,16 @@ def _by_style(run: re.Match[str]) -> str:
     for mark, style in _MARK.findall(run[0]):
         styles.setdefault(style, []).append(f"{_PLACE.sub(_tenths, mark)}/>")
     return "".join(f'<g style="{style}">{"".join(marks)}</g>' for style, marks in styles.items())
+
+
+def _drawn_once(svg: str) -> str:
+    """Keep the first of equal shapes of marks; matplotlib defines one for each scatter."""
+    first: dict[str, str] = {}
+    same: dict[str, str] = {}
+    for name, shape in _SHAPE.findall(svg):
+        same[name] = first.setdefault(shape, name)
+    svg = _SHAPE.sub(lambda m: m[0] if same[m[1]] == m[1] else "", svg)
+    return _REFERENCE.sub(lambda m: m[0][: -len(m[1])] + same.get(m[1], m[1]), svg)
 
 
 def _named_briefly(svg: str) -> str:
