@@ -182,7 +182,7 @@ def test_a_plan_that_cannot_be_followed_stops_before_long_work(small_study, old,
 
 def test_nothing_to_measure_stops_before_long_work(small_study):
     rows = pd.read_csv(small_study / "cohort" / "images.csv").assign(scheme="totalsegmentator")
-    for column in ("image", "mask", "subregions"):
+    for column in ("image", "mask", "subregions", "scheme"):
         rows[column] = "cohort/" + rows[column]
     rows.to_csv(small_study / "images.csv", index=False)
     edit(small_study / "study.yaml", "images: cohort/images.csv", "images: images.csv")
@@ -257,7 +257,7 @@ def test_columns_that_nobody_named_stay_out(small_study):
     clinical.loc[0, "level"] = "T3"
     clinical.to_csv(small_study / "clinical.csv", index=False)
     images = pd.read_csv(small_study / "cohort" / "images.csv").assign(operator="Dr Hidden")
-    for column in ("image", "mask", "subregions"):
+    for column in ("image", "mask", "subregions", "scheme"):
         images[column] = "cohort/" + images[column]
     images.to_csv(small_study / "images.csv", index=False)
     edit(small_study / "study.yaml", "images: cohort/images.csv, clinical: cohort/clinical.csv",
@@ -277,7 +277,7 @@ def test_check_tells_what_the_settings_ask_in_vain(small_study):
         stream.write("reliability: {perturbations: [grow99x]}\n")
     edit(small_study / "study.yaml", "seed: 7}", "seed: 7, scheme: leave_one_site_out}")
     images = pd.read_csv(small_study / "cohort" / "images.csv").assign(site="")
-    for column in ("image", "mask", "subregions"):
+    for column in ("image", "mask", "subregions", "scheme"):
         images[column] = "cohort/" + images[column]
     images.to_csv(small_study / "images.csv", index=False)
     edit(small_study / "study.yaml", "images: cohort/images.csv", "images: images.csv")
