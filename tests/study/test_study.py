@@ -182,7 +182,7 @@ def test_a_plan_that_cannot_be_followed_stops_before_long_work(small_study, old,
 
 def test_nothing_to_measure_stops_before_long_work(small_study):
     rows = pd.read_csv(small_study / "cohort" / "images.csv").assign(scheme="totalsegmentator")
-    for column in ("image", "mask", "subregions", "scheme"):
+    for column in ("image", "mask", "subregions"):
         rows[column] = "cohort/" + rows[column]
     rows.to_csv(small_study / "images.csv", index=False)
     edit(small_study / "study.yaml", "images: cohort/images.csv", "images: images.csv")

@@ -25,7 +25,8 @@ def two_raters(small_cohort, tmp_path_factory):
     """A study in which rater A drew in nine patients, and rater B in seven of these too, one voxel beside."""
     folder = lay_small_study(tmp_path_factory.mktemp("raters"), small_cohort)
     images = pd.read_csv(folder / "cohort" / "images.csv").drop(columns="subregions").head(9)
-    images[["image", "mask"]] = "cohort/" + images[["image", "mask"]]
+    moved_files = ["image", "mask", "scheme"]
+    images[moved_files] = "cohort/" + images[moved_files]
     second = images.head(7).assign(rater="B")
     for subject, mask in zip(second["subject_id"], second["mask"], strict=True):
         found = sitk.ReadImage(folder / mask)
