@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from radiomics_vert.imaging.preprocessing import level_trend, slice_axis
+from radiomics_vert.imaging.preprocessing import level_trend
 from radiomics_vert.signs.beside import (
     frame_of,
     in_image,
@@ -41,8 +41,9 @@ REPLACED_DEVIATIONS = 2.0
 BEYOND_DEVIATIONS = 0.02275
 """Share of normally distributed voxels that lie two deviations or more below their median."""
 AVERAGED_MM = 2.0
-"""Gaussian sigma of the HU average within the posterior elements [O]: there cortex and marrow lie side by
-side, so that single voxels of normal bone spread from fat to cortex, but no neighbourhood is without bone."""
+"""Gaussian sigma of the average within the posterior elements [O]: there cortex and marrow lie side by side.
+Single voxels of normal bone spread on CT from fat to cortex, on T1 from fat to the black of cortex, darker
+than any tumour; the share of both in a neighbourhood is alike in neighbouring vertebrae."""
 # Of the larger region's voxels: less is a side that the mask leaves out, whose signal is looked up. [O]
 _LEFT_OUT = 0.25
 _LEAST_MM3 = 100.0  # of the larger side: less is no pedicle [O]
@@ -234,7 +235,7 @@ def _replaced(spine: Spine) -> dict[int, dict[str, Value]]:
             continue
         found = _arch_voxels(spine, vertebra)
         if len(found) < LEAST_VOXELS:
-            few = Absent("RV338", f"{len(found)} voxels of the posterior elements lie below their surface")
+            few = Absent("RV338", f"{len(found)} voxels of posterior elements")
             values[vertebra.label] = {"pe_replaced_frac": few}
         else:
             voxels[vertebra.label] = found
@@ -249,24 +250,11 @@ def _replaced(spine: Spine) -> dict[int, dict[str, Value]]:
 
 
 def _arch_voxels(spine: Spine, vertebra: Vertebra) -> Floats:
-    """Return the intensities of the posterior elements: averaged on CT, below their surface on T1.
-
-    On CT neighbourhoods are compared, whose share of cortex and marrow is alike. On T1 the outermost voxel
-    within the slices, half of it cortex or muscle, is left out; towards the body there is no surface.
-    """
+    """Return the intensities of the posterior elements, averaged: neighbourhoods are compared, not voxels."""
     image = spine.scan.image
     if image is None:
         raise ValueError("replacement needs an image")
-    part = image[vertebra.box]
-    if spine.sequence == "CT":
-        return local_mean(part, vertebra.posterior, vertebra.spacing, AVERAGED_MM)
-    element = ndimage.generate_binary_structure(3, 1)
-    across = slice_axis(vertebra.spacing)
-    if across is not None:
-        element = element.take([1], axis=across)
-    # The edge of the array is no surface: there the image ends, not the bone.
-    inner = ndimage.binary_erosion(vertebra.mask, element, border_value=1) & vertebra.posterior
-    return np.asarray(part[inner], dtype=np.float64)
+    return local_mean(image[vertebra.box], vertebra.posterior, vertebra.spacing, AVERAGED_MM)
 
 
 def _least_usual(spine: Spine, label: int, voxels: Mapping[int, Floats]) -> float | None:

@@ -212,10 +212,12 @@ def _signs(vertebra: Vertebra, look: Appearance, conspicuity: float, rng: np.ran
     mass, thin = present(look.focal_mass), bool(rng.random() < look.thin_rim)
     thickness = float(rng.uniform(7.0, 14.0) if mass else rng.uniform(2.5, 6.0) if thin else 0.0)
     # Sizes in mm: [O]; the thin rim stays under the 10 mm of row 22.
+    bulge = float(rng.uniform(1.5, 4.5)) if present(look.convex_wall) else 0.0
+    fragment = float(rng.uniform(2.5, 5.5)) if rng.random() < look.retropulsion else 0.0
     return replace(
         vertebra,
-        bulge=float(rng.uniform(1.5, 4.5)) if present(look.convex_wall) else 0.0,
-        retropulsion=float(rng.uniform(2.5, 5.5)) if rng.random() < look.retropulsion else 0.0,
+        bulge=0.0 if fragment else bulge,  # row 16: either convex or angular
+        retropulsion=fragment,
         pedicle_side=side if present(look.pedicle) else 0,
         arch=present(look.arch),
         cortex_destroyed=present(look.cortex),

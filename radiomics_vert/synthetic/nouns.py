@@ -74,7 +74,7 @@ class Vertebra:
     cortex_destroyed : bool
         The lytic lesion has removed the cortex it touches.
     bulge, retropulsion : float
-        Convex posterior wall, angular fragment of its upper corner.
+        Convex posterior wall, angular fragment of its upper part; one of them at most.
     pedicle_side : int
         1 left, -1 right, 0 not involved.
     arch : bool

@@ -28,6 +28,7 @@ PARTS = (
     "inferior_articular_right",
 )
 CANAL_DEPTH, CANAL_WIDTH = 16.0, 22.0  # mm, adult lumbar canal [O]
+_FRAGMENT = 0.4  # where the tip of a fragment is: -1 at the lower, 1 at the upper endplate [O]
 
 
 class Capsule(NamedTuple):
@@ -83,8 +84,9 @@ def _profile(plate: tuple[float, float, float], u: Field, depression: Field) -> 
 
 def wall_distance(vertebra: Vertebra, x: Field, y: Field, z: Field) -> Field:
     """Return the signed distance to the body's side wall alone, mm."""
-    half_height = max(vertebra.heights) / 2
-    level = np.clip(z / half_height, -1.0, 1.0)
+    top, bottom = endplate_maps(vertebra, x, y)
+    # From one endplate to the other, so that a wall follows the collapse of its body.
+    level = np.clip((2 * z - top - bottom) / (top - bottom), -1.0, 1.0)
     behind = np.maximum(0.0, y / (vertebra.depth / 2))
     across = (2 * x / vertebra.width) ** 2
     # The back of a normal body is slightly hollow; 1.5 mm. [O]
@@ -92,7 +94,8 @@ def wall_distance(vertebra: Vertebra, x: Field, y: Field, z: Field) -> Field:
     if vertebra.bulge:
         y = y - vertebra.bulge * behind * np.exp(-2 * across) * (1 - level**2)
     if vertebra.retropulsion:
-        corner = np.maximum(0.0, 1 - np.abs(level - 0.6) / 0.4)
+        # Row 16: a triangle; its tip in the upper part, where the fragment comes from. [O]
+        corner = np.minimum((1 + level) / (1 + _FRAGMENT), (1 - level) / (1 - _FRAGMENT))
         y = y - vertebra.retropulsion * behind * np.exp(-3 * across) * corner
     waist = 1 - 0.07 * (1 - level**2)
     a, b = waist * vertebra.width / 2, waist * vertebra.depth / 2

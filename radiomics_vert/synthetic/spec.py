@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from radiomics_vert.errors import Problem, SettingsError, raise_all
 
-RELEASE = 2
+RELEASE = 3
 """Of the pictures: raised when the same settings give other files."""
 SEQUENCES = ("CT", "T1", "STIR", "T1_CONTRAST")
 
@@ -17,7 +17,7 @@ class SyntheticSpec:
 
     Parameters
     ----------
-    patients : int, default 40
+    patients : int, default 80
         Number of patients. Patient k is the same whatever this number is.
     seed : int, default 2026
         Root of all random numbers.
@@ -46,7 +46,7 @@ class SyntheticSpec:
     2026
     """
 
-    patients: int = 40
+    patients: int = 80
     seed: int = 2026
     sequences: tuple[str, ...] = ("CT", "T1")
     malignant_share: float = 0.45

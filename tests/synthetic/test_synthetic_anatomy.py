@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from radiomics_vert.cohort.levels import Level
-from radiomics_vert.synthetic.anatomy import intact, stack
+from radiomics_vert.synthetic.anatomy import endplates, intact, stack
 from radiomics_vert.synthetic.shapes import PARTS, body_distance, posterior_distance
 from radiomics_vert.synthetic.tissue import build_fields
 
@@ -58,18 +58,30 @@ def test_angled_depression_is_a_v_and_concave_a_bowl():
     assert angled > concave + 1.0
 
 
-def test_convex_wall_and_fragment_push_back():
+@pytest.mark.parametrize("share", [1.0, 0.6])
+def test_convex_wall_is_an_arc_and_a_fragment_a_triangle_of_what_height_is_left(share):
     vertebra = intact(Level.L2, 1.0)
+    vertebra = replace(
+        vertebra, **{name: share * getattr(vertebra, name) for name in ("anterior", "middle", "posterior")}
+    )
     behind = np.arange(5.0, 30.0, 0.05, dtype=np.float32)
+    back = endplates(vertebra)
+    bottom, height = back.bottom[2], back.top[2] - back.bottom[2]
 
-    def wall(shape, z: float) -> float:
-        inside = body_distance(shape, np.zeros_like(behind), behind, np.full_like(behind, z)) < 0
-        return float(behind[inside].max())
+    def pushed(t: float, **what: float) -> float:
+        at = np.full_like(behind, bottom + t * height)
+        walls = [
+            behind[body_distance(shape, np.zeros_like(behind), behind, at) < 0].max()
+            for shape in (replace(vertebra, **what), vertebra)
+        ]
+        return float(walls[0] - walls[1])
 
-    assert wall(replace(vertebra, bulge=4.0), 0.0) - wall(vertebra, 0.0) == pytest.approx(4.0, abs=0.8)
-    fragment = replace(vertebra, retropulsion=4.0)
-    assert wall(fragment, 8.0) - wall(vertebra, 8.0) > 2.5
-    assert wall(fragment, -8.0) == wall(vertebra, -8.0)
+    # A parabola keeps three quarters of its height half-way to its middle, a line half of it.
+    assert pushed(0.5, bulge=4.0) == pytest.approx(4.0, abs=0.8)
+    assert pushed(0.25, bulge=4.0) / pushed(0.5, bulge=4.0) == pytest.approx(0.75, abs=0.05)
+    assert pushed(0.7, retropulsion=4.0) == pytest.approx(4.0, abs=0.8)
+    assert pushed(0.35, retropulsion=4.0) / pushed(0.7, retropulsion=4.0) == pytest.approx(0.5, abs=0.06)
+    assert pushed(0.85, retropulsion=4.0) / pushed(0.7, retropulsion=4.0) == pytest.approx(0.5, abs=0.06)
 
 
 def test_posterior_parts_are_all_there_and_sided():
