@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,7 +16,8 @@ from radiomics_vert.results import Result
 from radiomics_vert.statistics.features import benjamini_hochberg
 
 AGREES, DISAGREES, NOT_SHOWN, NO_EXPECTATION = "agrees", "disagrees", "not shown", "no expectation"
-AGREEMENTS = (AGREES, DISAGREES, NOT_SHOWN, NO_EXPECTATION)
+NOT_TESTED = "not tested"
+AGREEMENTS = (AGREES, DISAGREES, NOT_SHOWN, NOT_TESTED, NO_EXPECTATION)
 REGISTRY_COLUMNS = (
     *("name", "title", "family", "unit", "direction", "seed", "reference", "caveat", "evidence"),
 )
@@ -59,8 +61,10 @@ def sign_findings(
         Kind `signs`. Table `signs`: one row per sign and sequence with at least one value, in the order of
         the registry. `expected` is the class for which a high value speaks; `agreement` is `agrees` when
         the whole interval of the AUC lies on the expected side of 0.5, `disagrees` when it lies wholly on
-        the other, `not shown` otherwise, `no expectation` where the seeds name no direction or the classes
-        are not those of the seeds. `p_adjusted` is over all signs tested, texture left out
+        the other, `not shown` otherwise, `not tested` where there is no interval (`note` says why), and
+        `no expectation` where the seeds name no direction or the classes are not those of the seeds. The
+        spec counts signs (`n_signs` of `n_registry`) apart from rows, as a sign that several sequences
+        show is measured on each. `p_adjusted` is over all signs tested, texture left out
         (Benjamini-Hochberg). Table `values`: the single values, long. Table `absences`: per sign and code,
         the most frequent reason and the number of absent values.
     """
@@ -90,6 +94,8 @@ def sign_findings(
         "negative": dataset.negative,
         "confidence": association.spec.get("confidence", 0.95),
         "classes": expectation,
+        "n_registry": len(order),
+        "n_signs": int(signs["name"].nunique()),
         "n_by_agreement": {name: int((signs["agreement"] == name).sum()) for name in AGREEMENTS},
     }
     return Result(
@@ -119,6 +125,8 @@ def agreement(low: float, high: float, expected_high: bool | None) -> str:
     >>> agreement(0.6, 0.8, True), agreement(0.6, 0.8, False), agreement(0.45, 0.8, True)
     ('agrees', 'disagrees', 'not shown')
     """
+    if math.isnan(low) or math.isnan(high):
+        return NOT_TESTED
     if expected_high is None:
         return NO_EXPECTATION
     above, below = low > 0.5, high < 0.5

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -49,6 +51,16 @@ def made_dataset(
     return Dataset(X, labels, groups, pd.DataFrame(index=index), empty, info, "diagnosis", positive, negative)
 
 
+def on_two_sequences() -> Dataset:
+    """The same signs on CT and T1, and two that nothing can be said of: one constant, one in one class."""
+    dataset = made_dataset()
+    signs = dataset.X.drop(columns="original_glcm_Contrast")
+    X = pd.concat([signs.add_prefix("CT__"), signs.add_prefix("T1__")], axis=1)
+    X["CT__sign_plana"] = 0.0
+    X["CT__sign_gas_linearity"] = np.where(dataset.y == 0, 0.8, np.nan)
+    return dataclasses.replace(dataset, X=X)
+
+
 ABSENCES = pd.DataFrame(
     [
         ("P00_T12", "trom", "RV339", "no image was given"),
@@ -60,8 +72,8 @@ ABSENCES = pd.DataFrame(
 )
 
 
-def findings(**chosen: object) -> Result:
-    dataset = made_dataset(**chosen)
+def findings(dataset: Dataset | None = None, **chosen: object) -> Result:
+    dataset = made_dataset(**chosen) if dataset is None else dataset
     rows = [vars(sign) for sign in registry().values()]
     return sign_findings(dataset, associate(dataset), rows, ABSENCES)
 
@@ -115,7 +127,8 @@ def test_nothing_is_expected_of_other_classes(positive: str, negative: str) -> N
         (0.1, 0.49, True, "disagrees"),
         (0.5, 0.9, True, "not shown"),
         (0.1, 0.5, False, "not shown"),
-        (float("nan"), float("nan"), True, "not shown"),
+        (float("nan"), float("nan"), True, "not tested"),
+        (float("nan"), float("nan"), None, "not tested"),
         (0.51, 0.9, None, "no expectation"),
     ],
 )
@@ -166,6 +179,7 @@ def test_section_says_what_was_expected_and_found(found: Result) -> None:
     assert keys.index("signs") < keys.index("association")
     part = next(part for part in whole.sections if part.key == "signs")
     words = " ".join(p for item in part.items if hasattr(item, "paragraphs") for p in item.paragraphs)
+    assert f"5 of the {len(registry())} imaging signs of the registry could be measured." in words
     assert "2 agree with them (lat_angle and gas_ml)" in words
     assert "1 disagrees with them (pw_bulge_mm)" in words
     for name in ("lat_angle", "gas_ml", "pw_bulge_mm"):
@@ -186,6 +200,31 @@ def test_absent_signs_are_listed_with_their_reason(found: Result) -> None:
     assert table.shown["Why"].str.startswith("RV33").all()
     words = " ".join(p for item in part.items if hasattr(item, "paragraphs") for p in item.paragraphs)
     assert "1 sign of the registry could not be measured on any vertebra: trom." in words
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_signs_are_counted_apart_from_measurements_and_untested_ones_named() -> None:
+    found = findings(on_two_sequences())
+    table = found.frame("signs").set_index("feature")
+    n = {"signs": len(SHIFTS) + 2, "rows": 2 * len(SHIFTS) + 2}
+    assert (found.spec["n_signs"], len(table)) == (n["signs"], n["rows"])
+    assert found.spec["n_by_agreement"]["not tested"] == 2
+    assert table.loc["CT__sign_plana", "agreement"] == "not tested"
+    lead = section.section(Inputs([spec(), found])).items[0].paragraphs
+    assert lead[0].startswith(
+        f"{n['signs']} of the {len(registry())} imaging signs of the registry could be measured, in "
+        f"{n['rows']} measurements: a sign that several sequences show is measured on each. Of 8 "
+        "measurements the seeds say in which class they are high. 4 agree with them"
+    )
+    assert lead[0].endswith("0 measurements did not show a difference in either direction.")
+    assert lead[1] == (
+        "2 measurements could not be tested: plana (CT) (RV503: constant: every vertebra has the same "
+        "value); gas_linearity (CT) (RV503: missing in all metastatic vertebrae)."
+    )
+    table = next(
+        i for i in section.section(Inputs([spec(), found])).items if getattr(i, "key", "") == "signs"
+    )
+    assert table.caption.startswith(f"All {n['signs']} measured signs, in {n['rows']} measurements.")
 
 
 def test_without_signs_there_is_no_section() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from radiomics_vert.results import Result
+from radiomics_vert.statistics.signs import AGREEMENTS
 from radiomics_vert.study import Run, load_study
 from tests_support import SMALL_STUDY, lay_small_study
 
@@ -64,7 +65,7 @@ def test_the_report_shows_signs_before_texture_and_links_the_sheets(finished: Ru
 def test_what_signs_show_is_set_against_the_seeds(finished: Run) -> None:
     signs = Result.load(finished.study.records, "signs")
     rows = signs.frame("signs")
-    assert set(rows["agreement"]) <= {"agrees", "disagrees", "not shown", "no expectation"}
+    assert set(rows["agreement"]) <= set(AGREEMENTS)
     assert rows["seed"].str.startswith("S").all()
     association = Result.load(finished.study.records, "association").frame("features").set_index("feature")
     bulge = rows.set_index("name").loc["pw_bulge_mm"]

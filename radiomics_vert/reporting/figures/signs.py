@@ -34,6 +34,7 @@ _MARKS = {
     "agrees": (SERIES[2], "o", True),
     "disagrees": (SERIES[1], "X", True),
     "not shown": (NEUTRAL, "o", False),
+    "not tested": (NEUTRAL, "o", False),
     "no expectation": (INK, "s", False),
 }
 _SIDES = {0: NEGATIVE_MARKER, 1: POSITIVE_MARKER}
@@ -80,7 +81,7 @@ def family_figure(
             f"{inputs.positive} above (diamonds), colours by patient, bars from the first to the third "
             f"quartile with the median. Right: AUC with {inputs.level} interval, clustered by patient; right "
             f"of 0.5: higher in {inputs.positive}. The grey half is the side that the seeds expect; green: "
-            "agrees, orange cross: disagrees, hollow: not shown, square: no expectation."
+            "agrees, orange cross: disagrees, hollow: not shown, square: no expectation, no mark: not tested."
         ),
         judge=(
             "A sign agrees only when its whole interval lies in the grey half, and disagrees only when all "

@@ -24,7 +24,8 @@ _EVIDENCE = (
     "Seed: file and lines of the statement that is tested here (S0 and S2 are the two seed documents).",
     "Expected: the class in which a high value was expected before looking at this study.",
     "Agrees: the whole interval of the AUC lies on the expected side of 0.5; disagrees: the whole interval "
-    "lies on the other side; not shown: it reaches 0.5, which is no proof of absence.",
+    "lies on the other side; not shown: it reaches 0.5, which is no proof of absence; not tested: there is "
+    "no interval, for the reason given.",
     "Evidence: S seen in a source, T recomputed from a published table, K an established definition, "
     "O this project's own proposal, to be studied and not to be believed.",
 )
@@ -53,27 +54,60 @@ def _lead(signs: pd.DataFrame, inputs: Inputs) -> Text:
     directed = signs[words(signs, "expected") != ""]
     if directed.empty:
         start = (
-            f"{count(len(signs), 'imaging sign')} could be measured. The seeds compare metastatic with "
-            f"osteoporotic fractures; the classes of this study ({inputs.negative}, {inputs.positive}) are "
-            "others, so that nothing was expected of any sign."
+            f"{_counted(signs, inputs)}. The seeds compare metastatic with osteoporotic fractures; the "
+            f"classes of this study ({inputs.negative}, {inputs.positive}) are others, so that nothing was "
+            "expected of any sign."
         )
-        return Text((start,))
+        return Text((start, *_untested(signs)))
     parts = {
         name: [_name(row) for _, row in signs[found == name].iterrows()] for name in ("agrees", "disagrees")
     }
+    one, many = _nouns(signs)
     start = (
-        f"{count(len(signs), 'imaging sign')} could be measured; of {number(len(directed))} the seeds say in "
-        f"which class it is high. {_agreed(parts['agrees'], 'agree')} "
-        f"{_agreed(parts['disagrees'], 'disagree')} "
-        f"{count(int((found == 'not shown').sum()), 'sign')} did not show a difference in either direction."
+        f"{_counted(signs, inputs)}. Of {count(len(directed), one, many)} the seeds say in which class "
+        f"{'it is' if len(directed) == 1 else 'they are'} high. {_agreed(parts['agrees'], 'agree')} "
+        f"{_agreed(parts['disagrees'], 'disagree')} {count(int((found == 'not shown').sum()), one, many)} "
+        "did not show a difference in either direction."
     )
+    judged = int((words(directed, "agreement") != "not tested").sum())
     chance = (
         "Each sign was named before the data were seen, but there are many: q is the p value adjusted over "
-        "all signs (Benjamini-Hochberg). Agreement is judged by the interval of one sign alone; about "
-        f"{number(round(0.05 * len(directed)))} of {number(len(directed))} would leave 0.5 by chance, to "
-        "either side."
+        f"all {many} (Benjamini-Hochberg). Agreement is judged by the interval of one alone; about "
+        f"{number(round(0.05 * judged))} of {number(judged)} would leave 0.5 by chance, to either side."
     )
-    return Text((start, chance))
+    return Text((start, *_untested(signs), chance))
+
+
+def _nouns(signs: pd.DataFrame) -> tuple[str, str]:
+    """Return what the rows are: signs, or measurements where one sign has several of them."""
+    several = words(signs, "name").duplicated().any()
+    return ("measurement", "measurements") if several else ("sign", "signs")
+
+
+def _counted(signs: pd.DataFrame, inputs: Inputs) -> str:
+    """Say how many signs were measured, and how often."""
+    n = words(signs, "name").nunique()
+    told = (
+        f"{number(n)} of the {number(inputs.spec('signs').get('n_registry'))} imaging signs of the registry"
+    )
+    if n == len(signs):
+        return f"{told} could be measured"
+    return (
+        f"{told} could be measured, in {number(len(signs))} measurements: a sign that several sequences show "
+        "is measured on each"
+    )
+
+
+def _untested(signs: pd.DataFrame) -> list[str]:
+    """Name what has values but no interval, by reason."""
+    lost = signs[words(signs, "agreement") == "not tested"]
+    if lost.empty:
+        return []
+    by_reason = [
+        f"{listing([_name(row) for _, row in group.iterrows()], most=12)} ({reason})"
+        for reason, group in lost.groupby(words(lost, "note"), sort=False)
+    ]
+    return [f"{count(len(lost), *_nouns(signs))} could not be tested: {'; '.join(by_reason)}."]
 
 
 def _agreed(names: list[str], verb: str) -> str:
@@ -115,12 +149,17 @@ def _summary(signs: pd.DataFrame, inputs: Inputs) -> Table:
     )
     return Table(
         "signs",
-        f"All {len(signs)} measured signs. Against what the seeds expect of them.",
+        f"{_heading(signs)}. Against what the seeds expect of them.",
         without_empty(shown),
         data=signs,
         note=f"AUC above 0.5: higher in {inputs.positive}. Signs of the whole scan are the same for all its "
         "vertebrae. The file has titles, references and caveats as well.",
     )
+
+
+def _heading(signs: pd.DataFrame) -> str:
+    n = words(signs, "name").nunique()
+    return f"All {n} measured signs" + ("" if n == len(signs) else f", in {len(signs)} measurements")
 
 
 def _family(family: str, signs: pd.DataFrame, values: pd.DataFrame, inputs: Inputs) -> list[Item]:
