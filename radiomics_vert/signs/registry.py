@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from radiomics_vert.errors import Problem, SettingsError
+from radiomics_vert.signs.literature import DIAGNOSES, Published, parse_published, published_faults
 
 SEQUENCES = (
     "CT", "T1", "T2", "STIR", "T1_CONTRAST", "ADC", "IN_PHASE", "OPPOSED_PHASE", "FAT_FRACTION",
@@ -24,7 +25,7 @@ MASKS = (
     "body", "posterior", "references", "neighbours", "levels", "canal", "cord", "csf", "disc", "muscle",
     "paravertebral", "image", "companion", "calibration", "norm",
 )  # fmt: skip
-DIRECTIONS = ("osteoporotic", "metastatic", "none")
+DIRECTIONS = (*DIAGNOSES, "none")
 EVIDENCE = {
     "S": "seen in a source",
     "T": "recomputed from a published table",
@@ -68,6 +69,11 @@ class Sign:
         Known translation errors and contradictions; empty where there are none.
     evidence : tuple of str
         Keys of :data:`EVIDENCE`, for the definition and its cut-offs.
+    published : tuple of Published
+        Published cut-offs and figures, as numbers; empty where none is known.
+    sided : {"osteoporotic", "metastatic", ""}
+        Of a sign whose value has the sign of a side: the diagnosis for which a large size speaks, whichever
+        the side; empty for all others.
     """
 
     name: str
@@ -85,6 +91,8 @@ class Sign:
     reference: str
     caveat: str
     evidence: tuple[str, ...]
+    published: tuple[Published, ...] = ()
+    sided: str = ""
 
     def holds(self, value: float) -> bool:
         """Tell whether a value lies in the range."""
@@ -146,12 +154,15 @@ def _sign(name: str, entry: Mapping[str, Any]) -> Sign:
         rows=tuple(entry["rows"]),
         needs=tuple(entry["needs"]),
         evidence=tuple(entry["evidence"]),
+        published=parse_published(entry.get("published", [])),
+        sided=entry.get("sided", ""),
         **{key: entry[key] for key in _TEXTS},
     )
 
 
 _TEXTS = ("title", "family", "scope", "unit", "direction", "seed", "reference", "caveat")
-_KEYS = {field.name for field in fields(Sign)} - {"name", "low", "high"} | {"range"}
+_OPTIONAL = {"published", "sided"}
+_KEYS = {field.name for field in fields(Sign)} - {"name", "low", "high"} - _OPTIONAL | {"range"}
 _CHOICES = {
     "scope": SCOPES,
     "direction": DIRECTIONS,
@@ -160,9 +171,10 @@ _CHOICES = {
 
 def _faults(name: str, entry: Any) -> list[tuple[str, str]]:
     """Return what is wrong with an entry, as (expected, found)."""
-    if not isinstance(entry, dict) or set(entry) != _KEYS:
+    if not isinstance(entry, dict) or set(entry) - _OPTIONAL != _KEYS:
         keys = sorted(entry) if isinstance(entry, dict) else entry
-        return [(f"exactly the keys {', '.join(sorted(_KEYS))}", str(keys))]
+        optional = " and ".join(sorted(_OPTIONAL))
+        return [(f"exactly the keys {', '.join(sorted(_KEYS))}, perhaps {optional}", str(keys))]
     faults = [
         (f"{key}: one of {', '.join(allowed)}", repr(entry[key]))
         for key, allowed in _CHOICES.items()
@@ -182,7 +194,14 @@ def _faults(name: str, entry: Any) -> list[tuple[str, str]]:
     ]
     if not name.isidentifier() or name != name.lower():
         faults.append(("a lower-case name that can be a column", repr(name)))
+    faults += published_faults(entry.get("published", [])) + _side_faults(entry)
     return faults + _range_faults(entry["range"]) + _row_faults(entry["rows"])
+
+
+def _side_faults(entry: Mapping[str, Any]) -> list[tuple[str, str]]:
+    if "sided" not in entry or (entry["sided"] in DIAGNOSES and entry["direction"] == "none"):
+        return []
+    return [(f"sided: one of {', '.join(DIAGNOSES)}, with direction none", repr(entry["sided"]))]
 
 
 def _range_faults(bounds: Any) -> list[tuple[str, str]]:
