@@ -105,14 +105,14 @@ def memory_of_workers() -> Iterator[WorkersMemory]:
     Yields
     ------
     WorkersMemory
-        Filled while :func:`run` works. One worker, and threads, are this process itself. Empty where the
-        operating system does not tell.
+        Filled while :func:`run` and :func:`stream` work. One worker, and threads, are this process itself.
+        Empty where the operating system does not tell.
 
     Examples
     --------
     >>> with memory_of_workers() as memory:
     ...     values = run(abs, [-1, 2])
-    >>> len(memory.facts()) <= 1
+    >>> len(memory.facts(largest_scan=0)["workers"]) <= 1
     True
     """
     memory = WorkersMemory()
@@ -235,7 +235,6 @@ def run(
     *,
     n_jobs: int = 1,
     progress: Progress | None = None,
-    arrived: Callable[[int, Value], None] | None = None,
     backend: str | None = None,
 ) -> list[Value]:
     """Apply `function` to every item; the order of the values is the order of the items.
@@ -251,8 +250,6 @@ def run(
         Number of workers; -1 takes all cores. One worker runs in this process.
     progress : callable, optional
         Called with (done, total) after each item.
-    arrived : callable, optional
-        Called in this process with the position and the value of each item, in order, as soon as it is there.
     backend : {"processes", "threads", "dask"}, optional
         What :func:`workers_at` chose, processes by default.
 
@@ -266,23 +263,47 @@ def run(
     >>> run(abs, [-1, 2, -3])
     [1, 2, 3]
     """
+    return list(stream(function, items, n_jobs=n_jobs, progress=progress, backend=backend))
+
+
+def stream(
+    function: Callable[[Item], Value],
+    items: Iterable[Item],
+    *,
+    n_jobs: int = 1,
+    progress: Progress | None = None,
+    backend: str | None = None,
+) -> Iterator[Value]:
+    """Yield the values of :func:`run` one after the other, as soon as each is there; none is kept.
+
+    Parameters
+    ----------
+    function, items, n_jobs, progress, backend
+        As for :func:`run`.
+
+    Yields
+    ------
+    object
+        One value per item, in the order of `items`.
+
+    Examples
+    --------
+    >>> sum(stream(abs, [-1, 2, -3]))
+    6
+    """
     queue, memory = list(items), _memory.get()
-    values: list[Value] = []
     chosen = backend or _backend.get()
     workers = min(resolve_workers(n_jobs), max(1, len(queue)))
     alone = chosen != "threads"  # an item of another thread must not forget the peak of this one
     if memory is not None and not alone:
         reset_peak()
     work = partial(_measured, function, memory is not None, alone)
-    for value, worker, found in _stream(work, queue, workers, chosen):
+    for done, (value, worker, found) in enumerate(_given_out(work, queue, workers, chosen), start=1):
         if memory is not None:
             memory.add(worker, found)
-        values.append(value)
-        if arrived is not None:
-            arrived(len(values) - 1, value)
+        yield value
         if progress is not None:
-            progress(len(values), len(queue))
-    return values
+            progress(done, len(queue))
 
 
 def _measured(
@@ -295,7 +316,7 @@ def _measured(
     return value, f"{platform.node()}:{os.getpid()}", peak() if asked else None
 
 
-def _stream(
+def _given_out(
     function: Callable[[Item], Value], items: Sequence[Item], workers: int, backend: str
 ) -> Iterator[Value]:
     if backend == "dask":
@@ -385,6 +406,7 @@ def _on_worker(software: tuple[str, str], function: Callable[[Item], Value], ite
 def _value(future: Any, client: Any, where: str) -> Any:
     """Return the value of a task; where a worker or the cluster is at fault, say which and why."""
     from distributed import CancelledError, KilledWorker
+    from distributed.comm.core import CommClosedError
 
     try:
         return future.result()
@@ -397,7 +419,7 @@ def _value(future: Any, client: Any, where: str) -> Any:
         raise SettingsError(
             Problem("RV606", expected, found, f"{where}, or one beside it", remedy)
         ) from error
-    except CancelledError as error:
+    except (CancelledError, CommClosedError) as error:  # lost before, or while, the value was fetched
         remedy = "see the scheduler's log and start again; what is done is in the cache"
         expected, found = "a scheduler until the end", "the connection to it was lost"
         raise SettingsError(Problem("RV605", expected, found, where, remedy)) from error

@@ -6,6 +6,7 @@ import difflib
 import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
+from sys import intern
 
 import pandas as pd
 
@@ -16,9 +17,11 @@ _IDENTIFIER = re.compile(r"^[A-Za-z0-9](?:[A-Za-z0-9.+-]|_(?!_))*(?<![._])$")
 
 
 def rows_of(frame: pd.DataFrame) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yield line number and cells of each row; a missing cell is empty text."""
-    for line, row in zip(frame.index, frame.to_dict("records"), strict=True):
-        yield int(line), {str(key): "" if pd.isna(cell) else str(cell).strip() for key, cell in row.items()}
+    """Yield line number and cells of each row; a missing cell is empty text, equal ones are one object."""
+    names = [str(column) for column in frame.columns]
+    for line, *cells in frame.itertuples(name=None):
+        texts = ("" if pd.isna(cell) else intern(str(cell).strip()) for cell in cells)
+        yield int(line), dict(zip(names, texts, strict=True))
 
 
 def missing_columns(frame: pd.DataFrame, required: Collection[str], path: Path) -> list[Problem]:

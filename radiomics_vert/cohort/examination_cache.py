@@ -12,9 +12,10 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from sys import intern
 from typing import Any
 
 from radiomics_vert.cohort.acquisition import written_facts
@@ -91,7 +92,8 @@ def _known_scan(scan: Scan, cells: list[Any]) -> Scan:
     written = written_facts(scan)
     return replace(
         scan,
-        facts={name: written.get(name, value) for name, value in facts},
+        # Thousands of scans have the same facts: one text serves them all.
+        facts={intern(name): written[name] if name in written else intern(value) for name, value in facts},
         image_digest=image_digest,
         remarks=tuple(Remark(code, text) for code, text in remarks),
     )
@@ -148,38 +150,41 @@ class ExaminationCache:
         cache = cls(folder / FILE)
         cache._opened = _clock(folder)
         cache._software = digest([RELEASE, versions(_READERS)])
-        content = cache.path.read_bytes() if cache.path.is_file() else b""
-        lines = content.splitlines(keepends=True)
-        for line in lines:
+        lines = 0
+        for line in _lines_of(cache.path):
+            lines += 1
             key, _, _ = line.partition(b" ")
             if _body(line) is not None:
                 cache._lines[key.decode("ascii")] = line
-        if len(cache._lines) < len(lines):
+        if len(cache._lines) < lines:
             with atomic(cache.path) as temporary:
                 temporary.write_bytes(b"".join(cache._lines.values()))
         return cache
 
     def load(self, scan: Scan) -> Record | None:
-        """Return the record of a scan; None where there is none, or a file is not the one it was."""
+        """Return the record of a scan; None where there is none, or a file is not the one it was.
+
+        A record is held until it is asked for, and not any longer: a cohort can have many.
+        """
         stamp = self._stamp(scan)
         if stamp is None:
             return None
-        self._stamps[scan.scan_id] = stamp
-        body = _body(self._lines.get(stamp.key, b""))
-        if body is None:
-            return None
-        entry = json.loads(body)
-        if entry["files"] != stamp.files:
-            return None
+        body = _body(self._lines.pop(stamp.key, b""))
+        entry = None if body is None else json.loads(body)
         # The line of the image table is part of what a refusal says.
-        if entry["record"]["refused"] and entry["row"] != scan.row:
+        if (
+            entry is None
+            or entry["files"] != stamp.files
+            or (entry["record"]["refused"] and entry["row"] != scan.row)
+        ):
+            self._stamps[scan.scan_id] = stamp
             return None
         record: Record = entry["record"]
         return record
 
     def store(self, scan: Scan, record: Record) -> None:
-        """Append the record of a scan that :meth:`load` was asked for, unless it may be outdated already."""
-        stamp = self._stamps.get(scan.scan_id)
+        """Append the record of a scan that :meth:`load` did not have, unless it may be outdated already."""
+        stamp = self._stamps.pop(scan.scan_id, None)
         if stamp is None or stamp.newest > self._opened - _SETTLED_NS or _may_pass(record):
             return
         entry = {"files": stamp.files, "row": scan.row, "record": record}
@@ -239,6 +244,12 @@ def _may_pass(record: Record) -> bool:
     codes: Iterable[str] = [problem["code"] for *_, problem in record["refused"]]
     remarks = record["scan"][2] if record["scan"] else []
     return any(code in _PASSING for code in (*codes, *(code for code, _ in remarks)))
+
+
+def _lines_of(path: Path) -> Iterator[bytes]:
+    if path.is_file():
+        with path.open("rb") as stream:
+            yield from stream
 
 
 def _line(key: str, entry: Mapping[str, Any]) -> bytes:

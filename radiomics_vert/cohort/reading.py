@@ -14,6 +14,7 @@ import pandas as pd
 from radiomics_vert.cohort.clinical import match_clinical, read_clinical
 from radiomics_vert.cohort.examination_cache import (
     ExaminationCache,
+    Examined,
     Record,
     examine_to_record,
     from_record,
@@ -24,7 +25,7 @@ from radiomics_vert.cohort.pseudonyms import read_secret
 from radiomics_vert.cohort.scheme_parsing import REGIONS
 from radiomics_vert.cohort.schemes import LabelScheme, load_scheme
 from radiomics_vert.errors import CohortError, Problem, RadiomicsVertError, raise_all
-from radiomics_vert.parallel import Progress, run
+from radiomics_vert.parallel import Progress, stream
 from radiomics_vert.storage import sha256_file
 
 log = logging.getLogger("radiomics_vert.cohort")
@@ -117,8 +118,7 @@ def _collect(step: Callable[[], Value], problems: list[Problem]) -> Value | None
 def _examine_all(
     manifest: Manifest, clinical: pd.DataFrame, n_jobs: int, cache: Path | None, progress: Progress | None
 ) -> Cohort:
-    records = _records(manifest.scans, n_jobs, cache, progress)
-    examined = [from_record(scan, record) for scan, record in zip(manifest.scans, records, strict=True)]
+    examined = _examined(manifest.scans, n_jobs, cache, progress)
     cases = tuple(case for found, _ in examined for case in found)
     unmatched, unlabelled = match_clinical(cases, clinical) if len(clinical) else (pd.DataFrame(), ())
     return Cohort(
@@ -132,25 +132,34 @@ def _examine_all(
     )
 
 
-def _records(
+def _examined(
     scans: Sequence[Scan], n_jobs: int, cache: Path | None, progress: Progress | None
-) -> list[Record]:
-    """Return what is in each scan: from the cache, or by examining it."""
-    if cache is None:
-        return run(examine_to_record, scans, n_jobs=n_jobs, progress=progress)
-    store = ExaminationCache.at(cache)
-    known = [store.load(scan) for scan in scans]
-    unknown = [scan for scan, record in zip(scans, known, strict=True) if record is None]
-    log.info("%d of %d scans did not change and were not opened again", len(scans) - len(unknown), len(scans))
-    examined = run(
-        examine_to_record,
-        unknown,
-        n_jobs=n_jobs,
-        arrived=lambda position, record: store.store(unknown[position], record),
-        progress=progress,
-    )
-    fresh = iter(examined)
-    return [next(fresh) if record is None else record for record in known]
+) -> list[Examined]:
+    """Return what is in each scan: from the cache, or by examining it.
+
+    A record lives only until it is turned into cases: of a large cohort, all records need more memory than
+    all cases.
+    """
+    store = None if cache is None else ExaminationCache.at(cache)
+    known = [None if store is None else _known(store, scan) for scan in scans]
+    unknown = [scan for scan, found in zip(scans, known, strict=True) if found is None]
+    if store is not None:
+        unchanged = len(scans) - len(unknown)
+        log.info("%d of %d scans did not change and were not opened again", unchanged, len(scans))
+    records = stream(examine_to_record, unknown, n_jobs=n_jobs, progress=progress)
+    fresh = iter([_kept(store, scan, record) for scan, record in zip(unknown, records, strict=True)])
+    return [next(fresh) if found is None else found for found in known]
+
+
+def _known(store: ExaminationCache, scan: Scan) -> Examined | None:
+    record = store.load(scan)
+    return None if record is None else from_record(scan, record)
+
+
+def _kept(store: ExaminationCache | None, scan: Scan, record: Record) -> Examined:
+    if store is not None:
+        store.store(scan, record)
+    return from_record(scan, record)
 
 
 def duplicate_images(cohort: Cohort) -> pd.DataFrame:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from math import isnan
+from sys import intern
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from radiomics_vert.cohort import Case, Cohort
@@ -15,9 +19,6 @@ from radiomics_vert.extraction.engine import Outcome
 from radiomics_vert.feature_table import IDENTITY, FeatureTable
 from radiomics_vert.imaging.preprocessing import AXES, slice_axis
 from radiomics_vert.provenance import Provenance
-
-Outcomes = dict[tuple[str, str], Outcome]
-"""By case id and step; the step `""` holds a problem of the whole scan."""
 
 # Fewer grey levels carry hardly any texture, more make the matrices sparse [our own defaults].
 FEW_LEVELS, MANY_LEVELS = 16, 256
@@ -54,6 +55,59 @@ DIAGNOSTIC_COLUMNS = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class _Packed:
+    """An :class:`Outcome` in little memory: names that many share, and bare numbers."""
+
+    names: tuple[str, ...]
+    values: array[float]
+    facts: tuple[str, ...]
+    found: tuple[Any, ...]
+    problem: Problem | None
+
+    def outcome(self) -> Outcome:
+        """Return what was packed."""
+        values = dict(zip(self.names, self.values, strict=True))
+        return Outcome(values, dict(zip(self.facts, self.found, strict=True)), self.problem)
+
+
+@dataclass
+class Outcomes:
+    """What single steps gave, by case and step, until the table is made.
+
+    As the dictionaries that the engines return, the values of a large cohort would need twenty times the
+    memory of its table.
+    """
+
+    _packed: dict[tuple[str, str], _Packed] = field(default_factory=dict)
+    _layouts: dict[tuple[str, ...], tuple[str, ...]] = field(default_factory=dict)
+
+    def add(self, case_id: str, step: str, outcome: Outcome) -> None:
+        """Keep an outcome; the step `""` holds a problem of the whole scan."""
+        self._packed[case_id, intern(step)] = _Packed(
+            self._layout(outcome.values),
+            array("d", outcome.values.values()),
+            self._layout(outcome.diagnostics),
+            tuple(intern(fact) if type(fact) is str else fact for fact in outcome.diagnostics.values()),
+            outcome.problem,
+        )
+
+    def of(self, case_id: str, steps: Sequence[str]) -> list[Outcome]:
+        """Return what the steps gave; for a scan with a problem, that problem alone."""
+        whole = self._packed.get((case_id, ""))
+        packed = [whole] if whole else [self._packed[case_id, step] for step in steps]
+        return [one.outcome() for one in packed]
+
+    def drop(self, case_id: str, steps: Sequence[str]) -> None:
+        """Forget what the steps gave, once it stands elsewhere."""
+        for step in ("", *steps):
+            self._packed.pop((case_id, step), None)
+
+    def _layout(self, cells: Mapping[str, Any]) -> tuple[str, ...]:
+        names = tuple(cells)
+        return self._layouts.setdefault(names, names)
+
+
 def make_table(
     cohort: Cohort, steps: Mapping[str, Sequence[str]], outcomes: Outcomes, provenance: Provenance
 ) -> FeatureTable:
@@ -65,35 +119,62 @@ def make_table(
         The cases.
     steps : mapping of str to sequence of str
         Step names of each sequence, in the order of the columns.
-    outcomes : dict
-        What was computed, by case id and step.
+    outcomes : Outcomes
+        What was computed; what enters the table is dropped from it, so that it is not in memory twice.
     provenance : Provenance
         Handed on to the table.
     """
-    values, failures, diagnostics = [], [], []
-    for case in cohort.cases:
-        parts = _parts(case, steps.get(case.scan.sequence, ()), outcomes)
-        problems = [part.problem for part in parts if part.problem]
+    measured: list[Case] = []
+    failures = []
+    features: dict[str, None] = {}
+    diagnostics = np.empty((len(cohort.cases), len(IDENTITY) + len(DIAGNOSTIC_COLUMNS)), dtype=object)
+    for row, case in enumerate(cohort.cases):
+        parts = outcomes.of(case.case_id, steps.get(case.scan.sequence, ()))
+        problem = next((part.problem for part in parts if part.problem), None)
         merged = {name: value for part in parts for name, value in part.values.items()}
-        if problems:
-            failures.append(Refusal.of_case(case, problems[0]).row())
+        if problem:
+            failures.append(Refusal.of_case(case, problem).row())
         else:
-            values.append({**case.identity(), **merged})
-        found = _diagnostics(case, parts, merged, problems[0] if problems else None)
-        diagnostics.append({**found, "engine": provenance.reproducible["engine"]["engine"]})
+            measured.append(case)
+            features.update(dict.fromkeys(merged))
+        found = _diagnostics(case, parts, merged, problem)
+        diagnostics[row] = [*{**found, "engine": provenance.reproducible["engine"]["engine"]}.values()]
     failures += [refusal.row() for refusal in cohort.refused]
     return FeatureTable(
-        _frame(values, IDENTITY),
+        _values(measured, list(features), steps, outcomes),
         _frame(failures, (*IDENTITY, *PROBLEM_COLUMNS)),
-        _frame(diagnostics, (*IDENTITY, *DIAGNOSTIC_COLUMNS)),
+        _cells(diagnostics, (*IDENTITY, *DIAGNOSTIC_COLUMNS)),
         len(cohort),
         provenance,
     )
 
 
-def _parts(case: Case, steps: Sequence[str], outcomes: Outcomes) -> list[Outcome]:
-    whole = outcomes.get((case.case_id, ""))
-    return [whole] if whole else [outcomes[case.case_id, step] for step in steps]
+def _values(
+    cases: Sequence[Case], features: Sequence[str], steps: Mapping[str, Sequence[str]], outcomes: Outcomes
+) -> pd.DataFrame:
+    """Return identity and features of the cases that were measured; drops their outcomes."""
+    identity = np.empty((len(cases), len(IDENTITY)), dtype=object)
+    row_of = {name: row for row, name in enumerate(features)}
+    # Each page of it costs memory only when it is written to, while outcomes are dropped.
+    numbers = np.empty((len(features), len(cases)))
+    for column, case in enumerate(cases):
+        identity[column] = [*case.identity().values()]
+        own = steps.get(case.scan.sequence, ())
+        parts = outcomes.of(case.case_id, own)
+        merged = {name: value for part in parts for name, value in part.values.items()}
+        if len(merged) < len(features):
+            numbers[:, column] = np.nan
+        numbers[[row_of[name] for name in merged], column] = list(merged.values())
+        outcomes.drop(case.case_id, own)
+    measured = pd.DataFrame(numbers.T, columns=list(features), copy=False)
+    return pd.concat([_cells(identity, IDENTITY), measured], axis=1)
+
+
+def _cells(cells: np.ndarray, columns: Sequence[str]) -> pd.DataFrame:
+    """Return cells of any type as a table whose columns have the types of what they hold."""
+    if not len(cells):
+        return _frame([], columns)
+    return pd.DataFrame(cells, columns=list(columns), copy=False).infer_objects()
 
 
 def _frame(rows: list[dict[str, Any]], columns: Sequence[str]) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import chain, groupby
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ References = Mapping[str, tuple[Case, ...]]
 """Reference vertebrae by scan id."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Work:
     """What is left to compute for some vertebrae of one scan."""
 
@@ -54,7 +54,7 @@ class Plan:
     """What is known already, what has to be computed, and why; filled scan by scan."""
 
     store: Cache | None
-    known: Outcomes = field(default_factory=dict)
+    known: Outcomes = field(default_factory=Outcomes)
     works: list[Work] = field(default_factory=list)
     hits: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
@@ -70,7 +70,8 @@ class Plan:
         try:
             steps = steps_for(scan, params)
         except RadiomicsVertError as error:
-            self.known |= {(case.case_id, ""): Outcome(problem=error.problems[0]) for case in cases}
+            for case in cases:
+                self.known.add(case.case_id, "", Outcome(problem=error.problems[0]))
             return
         work = Work(scan, (), params[scan.sequence].preprocessing, references)
         reference = work.reference_digest
@@ -86,7 +87,7 @@ class Plan:
             ingredients = Ingredients.of(case, step, engine_version(step.engine), reference)
             outcome = self.store.load(ingredients) if self.store else None
             if outcome is not None:
-                self.known[case.case_id, step.name] = outcome
+                self.known.add(case.case_id, step.name, outcome)
                 self.hits += 1
                 continue
             cause = self.store.reason(ingredients, case, step) if self.store else NEVER
@@ -95,7 +96,12 @@ class Plan:
             self.reasons[cause] += len(missing)
             logger.info("%s: compute %s: %s", case.case_id, ", ".join(s.name for s in missing), cause)
         needed = {step.name for missing in causes.values() for step in missing}
-        return tuple(step for step in steps if step.name in needed)
+        return tuple(steps) if len(needed) == len(steps) else tuple(s for s in steps if s.name in needed)
+
+    def taken(self) -> list[Work]:
+        """Return the works; the plan does not hold them any longer."""
+        works, self.works = self.works, []
+        return works
 
     def cache_facts(self) -> dict[str, Any]:
         """Return how many steps came from the cache, and why the others did not."""
@@ -163,12 +169,17 @@ def extract(
         cases = tuple(group)
         plan.add(cases[0].scan, cases, chosen, known.get(scan_id, ()))
     run = partial(_run, store=plan.store)
-    works = _split(plan.works, parallel.resolve_workers(n_jobs))
+    outcomes, largest = plan.known, 0
     with parallel.memory_of_workers() as memory:
-        done = parallel.run(run, works, n_jobs=n_jobs, progress=progress)
-    outcomes = {**plan.known, **dict(chain.from_iterable(found for found, _ in done))}
+        done = parallel.stream(
+            run, _split(plan.taken(), parallel.resolve_workers(n_jobs)), n_jobs=n_jobs, progress=progress
+        )
+        for found, size in done:
+            for (case_id, step), outcome in found:
+                outcomes.add(case_id, step, outcome)
+            largest = max(largest, size)
     used: dict[str, Any] = {"n_jobs": n_jobs, "seconds": round(time.monotonic() - started, 3)}
-    used["memory"] = memory.facts(max((size for _, size in done), default=0))
+    used["memory"] = memory.facts(largest)
     return make_table(
         cohort,
         {sequence: [step.name for step in own.steps()] for sequence, own in chosen.items()},
@@ -214,6 +225,8 @@ def _split(works: Sequence[Work], workers: int) -> list[Work]:
     if not works:
         return []
     shares = -(-workers // len(works))
+    if shares == 1:
+        return list(works)
     split = []
     for work in works:
         parts = (work.parts[start::shares] for start in range(shares))

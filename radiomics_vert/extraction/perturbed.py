@@ -34,6 +34,9 @@ from radiomics_vert.provenance import Provenance, run_facts
 RATER_SEPARATOR = ":"
 """Between the rater who drew the mask and the perturbation, in the `rater` column."""
 
+Found = dict[tuple[str, str], Outcome]
+"""By case id and step; the step `""` holds a problem of the whole scan."""
+
 
 @dataclass(frozen=True)
 class Work:
@@ -136,9 +139,12 @@ def perturbed_features(
     works = _works(by_scan, chosen, known, parallel.resolve_workers(n_jobs))
     store = Cache(cache) if cache is not None else None
     run = partial(_run, params=used, seed=seed, store=store)
-    found = parallel.run(run, works, n_jobs=n_jobs, progress=progress)
-    perturbed = {case.case_id: case for cases, _ in found for case in cases}
-    outcomes = {key: outcome for _, part in found for key, outcome in part.items()}
+    perturbed: dict[str, Case] = {}
+    outcomes = Outcomes()
+    for cases, found in parallel.stream(run, works, n_jobs=n_jobs, progress=progress):
+        perturbed |= {case.case_id: case for case in cases}
+        for (case_id, step), outcome in found.items():
+            outcomes.add(case_id, step, outcome)
     ordered = [perturbed[_case_id(case, one)] for cases in by_scan for one in chosen for case in cases]
     return make_table(
         replace(cohort, cases=tuple(ordered)),
@@ -188,7 +194,7 @@ def _works(
 
 def _run(
     work: Work, *, params: Mapping[str, ExtractionParams], seed: int, store: Cache | None
-) -> tuple[list[Case], Outcomes]:
+) -> tuple[list[Case], Found]:
     """Compute one scan; runs in a worker."""
     try:
         fitted = steps_for(work.scan, params)
@@ -200,7 +206,7 @@ def _run(
     reference = reference_digest(work.scan, preprocessing, work.references)
     steps = Steps(fitted, store, reference)
     found: list[Case] = []
-    outcomes: Outcomes = {}
+    outcomes: Found = {}
     # The last bit of a matrix product can depend on the number of threads, and so on the workers.
     with threadpool_limits(limits=1):
         for one in work.perturbations:
@@ -212,7 +218,7 @@ def _run(
 
 def _perturbed(
     work: Work, one: Perturbation, prepared: PreparedScan, steps: Steps, seed: int
-) -> tuple[list[Case], Outcomes]:
+) -> tuple[list[Case], Found]:
     """Perturb the masks of one scan in one way, and compute its vertebrae."""
     labels = {case.label: case.case_id for case in work.cases}
     before = LabelMap(prepared.volumes.labels)
@@ -220,7 +226,7 @@ def _perturbed(
     # Regions as a reader of the changed mask would find them: in voxels of the file.
     regions = label_regions(LabelMap(prepared.as_in_file(changed.volume)), labels.keys())
     cases: list[Case] = []
-    outcomes: Outcomes = {}
+    outcomes: Found = {}
     for original in work.cases:
         case, region = _renamed(original, one), regions.get(original.label)
         if region is None:
