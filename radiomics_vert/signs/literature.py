@@ -12,10 +12,9 @@ from typing import Any, NamedTuple
 
 DIAGNOSES = ("osteoporotic", "metastatic")
 RULES = {">=": "{} or more", ">": "above {}", "<=": "{} or less", "<": "below {}"}
-COMPARE = ("yes", "no", "by eye")
+COMPARABLE, NOT_COMPARABLE, BY_EYE = "comparable", "not comparable", "by eye"
 MEASURES = ("sensitivity", "specificity", "auc", "odds_ratio")
 STATUS = ("S", "T")
-BY_EYE = "read by eye, no published cut-off"
 
 
 class Share(NamedTuple):
@@ -59,7 +58,7 @@ class Published:
         The published figures; the AUC is that of the diagnosis that the sign calls.
     sequences : tuple of str
         Sequences of the source; empty where it holds for all on which the sign is defined.
-    compare : {"yes", "no", "by eye"}
+    compare : {"comparable", "not comparable", "by eye"}
         Whether a study's own value can be set against the figures; `by eye`: the source read a yes or no.
     remark : str
         What differs between the source and this measure; why not, where it cannot be compared.
@@ -75,7 +74,7 @@ class Published:
     auc: Share | None = None
     odds_ratio: Share | None = None
     sequences: tuple[str, ...] = ()
-    compare: str = "yes"
+    compare: str = COMPARABLE
     remark: str = ""
 
     @property
@@ -169,14 +168,19 @@ def published_faults(entries: Any) -> list[tuple[str, str]]:
 
 
 _FIELDS = {*Published.__dataclass_fields__}
-_CHOICES = {"evidence": STATUS, "calls": DIAGNOSES, "rule": ("", *RULES), "compare": COMPARE}
+_CHOICES = {
+    "evidence": STATUS,
+    "calls": DIAGNOSES,
+    "rule": ("", *RULES),
+    "compare": (COMPARABLE, NOT_COMPARABLE, BY_EYE),
+}
 
 
 def _faults(entry: Mapping[str, Any]) -> list[tuple[str, str]]:
     unknown = sorted(set(entry) - _FIELDS)
     if unknown or not {"source", "evidence", "calls"} <= set(entry):
         return [(f"source, evidence, calls and some of {', '.join(sorted(_FIELDS))}", repr(sorted(entry)))]
-    found = {"rule": "", "compare": "yes", "remark": "", **entry}
+    found = {"rule": "", "compare": COMPARABLE, "remark": "", **entry}
     faults = [
         (f"{key}: one of {', '.join(allowed)}", repr(found[key]))
         for key, allowed in _CHOICES.items()
@@ -196,10 +200,10 @@ def _contradictions(entry: Mapping[str, Any]) -> list[tuple[str, str]]:
     cases = (
         ("cut_off" in entry and not entry["rule"], "rule: the side of the cut-off", "none"),
         ("auc" in entry and not entry["rule"], "rule: the side that the AUC is of", "none"),
-        (entry["compare"] == "by eye" and "cut_off" in entry, "cut_off: none where read by eye", "one"),
-        (entry["compare"] == "no" and not entry["remark"], "remark: why not comparable", "nothing"),
+        (entry["compare"] == BY_EYE and "cut_off" in entry, "cut_off: none where read by eye", "one"),
+        (entry["compare"] == NOT_COMPARABLE and not entry["remark"], "remark: why not comparable", "nothing"),
         (
-            entry["compare"] == "yes" and not ("auc" in entry or (at_cut_off and "cut_off" in entry)),
+            entry["compare"] == COMPARABLE and not ("auc" in entry or (at_cut_off and "cut_off" in entry)),
             "an AUC, or a figure and its cut-off, where compared",
             "neither",
         ),

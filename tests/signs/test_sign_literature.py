@@ -70,7 +70,7 @@ GOOD = {"source": "A 2001", "evidence": "S", "calls": "metastatic", "rule": ">="
         ([{**GOOD, "rule": ""}], "rule: the side that the AUC is of"),
         ([{**GOOD, "rule": "", "cut_off": 3}], "rule: the side of the cut-off"),
         ([{**GOOD, "compare": "by eye", "cut_off": 3}], "cut_off: none where read by eye"),
-        ([{**GOOD, "compare": "no"}], "remark: why not comparable"),
+        ([{**GOOD, "compare": "not comparable"}], "remark: why not comparable"),
         (
             [{"source": "A", "evidence": "S", "calls": "metastatic", "sensitivity": 0.5}],
             "an AUC, or a figure",
@@ -92,3 +92,54 @@ def test_a_sided_sign_has_no_direction_of_its_own(sided, direction):
     faulty["signs"]["pedicle_asym"] |= {"sided": sided, "direction": direction}
     with pytest.raises(SettingsError, match="sided: one of osteoporotic, metastatic, with direction none"):
         parse_registry(faulty)
+
+
+def test_signs_with_a_side_are_those_whose_value_can_be_negative_for_a_side():
+    assert {sign.name for sign in registry().values() if sign.sided} == {"pedicle_asym", "pedicle_trom_asym"}
+
+
+def test_counts_give_the_shares_of_the_published_tables():
+    """The 2x2 tables of the project's list of numbers to reproduce."""
+    found = {
+        (name, entry.source.split()[0]): (entry.sensitivity, entry.specificity)
+        for name, entry in entries()
+        if entry.sensitivity is not None and entry.specificity is not None
+    }
+    for key, sensitivity, specificity in (
+        (("fluid_score", "Baur"), 0.404, 0.943),
+        (("pe_replaced_frac", "Series"), 0.724, 1.0),
+        (("lat_angle", "Suzuki"), 0.67, 0.74),
+        (("t1_rep_frac", "Series"), 0.741, 0.929),
+    ):
+        told = found[key]
+        assert round(told[0].value, 3) == sensitivity
+        assert round(told[1].value, 3) == specificity
+
+
+def test_what_was_read_by_eye_has_no_cut_off_and_what_is_compared_has_a_figure():
+    kinds = {entry.compare for _, entry in entries()}
+    assert kinds == {"comparable", "not comparable", "by eye"}
+    for name, entry in entries():
+        sign = registry()[name]
+        assert set(entry.sequences) <= set(sign.sequences), name
+        assert math.isnan(entry.cut_off) or sign.holds(entry.cut_off), name
+        assert entry.figures() or not math.isnan(entry.cut_off), name
+        assert entry.compare != "comparable" or entry.figures(), name
+        # A published figure speaks for the diagnosis of which the seeds say it is high, or against it.
+        towards = sign.sided or sign.direction
+        if entry.rule and towards != "none":
+            assert (entry.calls == towards) == entry.high, name
+
+
+@pytest.mark.data
+def test_figures_stand_in_the_specification(real_data):
+    file = real_data.parent / "spec" / "signs.md"
+    if not file.is_file():
+        pytest.skip("the specification is absent")
+    text = file.read_text("utf-8")
+    for name, entry in entries():
+        author = entry.source.split()[0]
+        known = ("Series", "Chemical", "T1", "T2", "Meta-analysis", "Screening", "Two", "UK")
+        assert author in known or author in text, (name, author)
+        if not math.isnan(entry.cut_off) and entry.cut_off > 0:
+            assert f"{entry.cut_off:g}" in text, (name, entry.cut_off)
