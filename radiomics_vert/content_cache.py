@@ -66,7 +66,7 @@ class ContentCache:
 
 def _difference(last: Content, now: Content) -> str:
     whole = [part for part in now if not isinstance(now[part], Mapping)]
-    reasons = [f"{part} changed" for part in whole if last[part] != now[part]]
+    reasons = [f"{part} changed" for part in whole if last.get(part) != now[part]]
     for part in (part for part in now if part not in whole):
         changes = _changes(last[part], now[part])
         if changes:

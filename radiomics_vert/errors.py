@@ -67,7 +67,7 @@ CODES: dict[str, str] = {
     "RV235": "Segment names contradict the label scheme",
     # extraction
     "RV301": "Region is too small for texture features",
-    "RV302": "Region has one constant value",
+    "RV302": "Region has one grey level",
     "RV303": "Parameter file is not valid",
     "RV304": "Feature computation failed",
     "RV305": "Too few or too many grey levels",

@@ -10,7 +10,7 @@ from radiomics_vert.checks.findings import Finding
 from radiomics_vert.checks.identities import check_identities
 from radiomics_vert.dataset import Dataset
 from radiomics_vert.extraction import FeatureTable
-from radiomics_vert.phrases import vertebrae
+from radiomics_vert.phrases import count, vertebrae
 from radiomics_vert.results import Result
 from radiomics_vert.storage import blanks_filled
 
@@ -124,7 +124,7 @@ def _failures(table: FeatureTable) -> Iterator[Finding]:
 
 
 def grey_level_findings(diagnostics: pd.DataFrame) -> Iterator[Finding]:
-    """Yield a finding for too few and one for too many grey levels.
+    """Yield a finding each for one grey level, for too few and for too many.
 
     Parameters
     ----------
@@ -134,8 +134,19 @@ def grey_level_findings(diagnostics: pd.DataFrame) -> Iterator[Finding]:
     if "grey_levels" not in diagnostics:
         return
     levels = pd.to_numeric(diagnostics["grey_levels"])
+    single = levels == 1
+    if single.any():
+        yield Finding(
+            "RV302",
+            "warning",
+            f"{count(int(single.sum()), 'case')} with one grey level on the original image: texture features "
+            "are those of no texture, and mean nothing",
+            "check that image and mask belong together, then change binWidth (or use binCount)",
+            tuple(diagnostics.loc[single, "case_id"]),
+        )
     low, high = GREY_LEVELS
-    for wrong, word in ((levels < low, f"fewer than {low}"), (levels > high, f"more than {high}")):
+    few = (levels < low) & ~single
+    for wrong, word in ((few, f"fewer than {low}"), (levels > high, f"more than {high}")):
         if wrong.any():
             yield Finding(
                 "RV305",

@@ -95,7 +95,8 @@ def _problems(table: pd.DataFrame) -> Iterator[Finding]:
 
 def _voxel_rules(table: pd.DataFrame) -> list[_Rule]:
     problem = blanks_filled(table)["problem"]
-    constant = table["constant"].astype(str).eq("True") & ~problem.eq("RV302")
+    told = problem.eq("RV302") | (_number(table, "grey_levels") == 1)
+    constant = table["constant"].astype(str).eq("True") & ~told
     return [
         _Rule(
             "RV302",

@@ -216,7 +216,9 @@ def _notes(
     if facts.get("reference_passed"):
         notes.append(_note("RV314", f"{facts['reference']}, because {facts['reference_passed']}"))
     levels = facts.get("grey_levels")
-    if levels is not None and not FEW_LEVELS <= levels <= MANY_LEVELS:
+    if levels == 1:
+        notes.append(_note("RV302", f"1 grey level in {facts['voxels_resegmented']} voxels, so no texture"))
+    elif levels is not None and not FEW_LEVELS <= levels <= MANY_LEVELS:
         notes.append(_note("RV305", f"{levels} grey levels"))
     missing = [name for name, value in values.items() if isnan(value)]
     if missing:

@@ -15,7 +15,7 @@ from typing import Any
 from radiomics_vert.cohort import Case
 from radiomics_vert.content_cache import ContentCache
 from radiomics_vert.errors import Problem
-from radiomics_vert.extraction.engine import Outcome
+from radiomics_vert.extraction.engine import COMPUTING, Outcome
 from radiomics_vert.extraction.params import Step
 
 
@@ -50,6 +50,7 @@ class Ingredients:
     def content(self) -> dict[str, Any]:
         """Return plain values."""
         return {
+            "version": COMPUTING,
             "image": self.image,
             "mask": self.mask,
             "parameters": dict(self.parameters),

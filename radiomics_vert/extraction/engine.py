@@ -31,6 +31,9 @@ from radiomics_vert.extraction.ibsi_slices import Block, slice_means
 from radiomics_vert.extraction.params import Step
 from radiomics_vert.extraction.settings import PREPARATION, resamples
 
+COMPUTING = 2
+"""Version of what happens to a region around both engines, refusals included; part of every cache key."""
+
 
 @dataclass(frozen=True)
 class Volumes:
@@ -246,7 +249,7 @@ def _compute(region: Region, step: Step, where: str) -> Outcome:
         else:
             values = {}
             for name, voxels in filtered_images(region.grid, region.span, step):
-                values |= _image_values(region, step, name, voxels, diagnostics, where)
+                values |= _image_values(region, step, name, voxels, diagnostics)
     except ExtractionError as error:
         return Outcome(problem=error.problems[0])
     except Exception as error:  # one failing region must not end the study
@@ -257,10 +260,8 @@ def _compute(region: Region, step: Step, where: str) -> Outcome:
 
 
 def _image_values(
-    region: Region, step: Step, name: str, voxels: np.ndarray, diagnostics: dict[str, Any], where: str
+    region: Region, step: Step, name: str, voxels: np.ndarray, diagnostics: dict[str, Any]
 ) -> dict[str, float]:
-    if name == "original":
-        _require_contrast(voxels[region.kept], where)
     if step.engine == "native":
         levels = native.discretise(voxels, region.kept, step.settings)
         if name == "original":
@@ -291,19 +292,6 @@ def _image_values(
 
 def _by_slice(step: Step) -> bool:
     return bool(convention(step.settings, "slices") == "averaged")
-
-
-def _require_contrast(inside: np.ndarray, where: str) -> None:
-    if inside.min() == inside.max():
-        raise ExtractionError(
-            Problem(
-                "RV302",
-                "different grey values inside the vertebra",
-                f"the value {inside.min():g} in all {inside.size} voxels",
-                where,
-                "check that image and mask belong together; a constant region has no texture",
-            )
-        )
 
 
 def _facts(region: Region, step: Step) -> dict[str, Any]:

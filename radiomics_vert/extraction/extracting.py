@@ -153,9 +153,9 @@ def extract(
 
     Notes
     -----
-    Failures: RV301 too small, RV302 constant, RV308 empty after resegmentation, RV303 the scan does
-    not suit the parameters, RV304 pyradiomics failed, RV311 no reference tissue, RV312 too much hardware,
-    RV313 no bias field, RV114 no parameters, RV2xx unreadable files.
+    Failures: RV301 too small, RV302 no spread to standardise by, RV308 empty after resegmentation, RV303
+    the scan does not suit the parameters, RV304 pyradiomics failed, RV311 no reference tissue, RV312 too
+    much hardware, RV313 no bias field, RV114 no parameters, RV2xx unreadable files.
     A single feature without a finite value does not fail its case: it is NaN, and the case's
     diagnostics say so (RV309).
     """

@@ -51,7 +51,7 @@ MEASURES = (
     *("duplicate_of", "problem", "problem_found", "problem_remedy"),
 )
 COLUMNS = ("scan_id", *IDENTITY, *MEASURES)
-MEASURING = 1
+MEASURING = 2
 """Version of the measures: raised with every change of what they mean, so that caches are not read."""
 
 Row = dict[str, object]

@@ -136,7 +136,8 @@ class Run:
         remove_results(study.records, KINDS)
         table.save(study.features)
         findings += [finding for finding in check_features(table) if finding.severity != "error"]
-        findings += [*_failed_cases(table, measured), *quality.beside_extraction()]
+        findings += _failed_cases(table, measured)
+        findings += [finding for finding in quality.beside_extraction() if finding not in findings]
         renamed(findings_result(findings), "checks_extraction").save(study.records)
         cohort_result(inputs.cohort, measured).save(study.records)
         quality.result().save(study.records)

@@ -58,6 +58,7 @@ def test_grey_levels_outside_the_useful_range_are_found():
     assert codes(check_features(features(grey_levels=15))) == [("RV305", "warning", 4)]
     assert codes(check_features(features(grey_levels=257))) == [("RV305", "warning", 4)]
     assert check_features(features(grey_levels=16)) == []
+    assert codes(check_features(features(grey_levels=1))) == [("RV302", "warning", 4)]
 
 
 def test_small_classes_are_found():

@@ -78,6 +78,8 @@ def test_a_sound_vertebra_has_no_finding():
         ({"clipped_share": 0.11}, {"clipped_share": 0.10}, "RV321", "warning"),
         ({"hardware_share": 0.11}, {"hardware_share": 0.10}, "RV322", "warning"),
         ({"constant": True}, {"constant": False}, "RV302", "warning"),
+        ({"constant": True, "grey_levels": 1}, {}, "RV302", "warning"),
+        ({"grey_levels": 1}, {"grey_levels": 16}, "RV302", "warning"),
         ({"volume_ml": 151.0}, {"volume_ml": 149.0}, "RV323", "warning"),
         ({"volume_ml": 7.0}, {"volume_ml": 9.0}, "RV323", "warning"),
         ({"volume_ml": 81.0, "level": "T8"}, {"volume_ml": 81.0}, "RV323", "warning"),

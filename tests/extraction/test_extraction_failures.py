@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from extraction_scans import MakeCohort, textured
 
+from radiomics_vert.checks import check_features
 from radiomics_vert.cohort import Cohort, read_cohort
 from radiomics_vert.extraction import ExtractionParams, FeatureTable, extract
 from radiomics_vert.extraction.plane import slice_axis
@@ -64,11 +65,27 @@ def test_lost_in_resampling(make_cohort: MakeCohort) -> None:
     assert "after resampling" in row["found"]
 
 
-def test_constant_region(make_cohort: MakeCohort) -> None:
+@pytest.mark.parametrize("engine", ["native", "pyradiomics"])
+def test_constant_region_has_values_and_a_note(make_cohort: MakeCohort, engine: str) -> None:
     voxels = textured(SHAPE)
     voxels[UPPER] = 77
+    table = extract(make_cohort(_scan(UPPER, voxels)), _params(), engine=engine)
+    assert table.failures.empty
+    rows = table.values.set_index("level")
+    assert rows.loc["L1", ["original_firstorder_Mean", "original_glcm_Contrast"]].tolist() == [77, 0]
+    notes = table.diagnostics.set_index("level")["notes"]
+    assert notes["L1"] == "RV302 Region has one grey level: 1 grey level in 240 voxels, so no texture"
+    assert "RV302" not in notes["L2"]
+    (finding,) = (found for found in check_features(table) if found.code == "RV302")
+    assert (finding.severity, finding.cases) == ("warning", ("p_CT_L1",))
+
+
+def test_constant_region_has_no_spread_to_be_standardised_by(make_cohort: MakeCohort) -> None:
+    voxels = textured(SHAPE)
+    voxels[UPPER] = 77
+    content = {"featureClass": FEW, "preprocessing": {"intensity": "zscore"}}
     cohort = make_cohort(_scan(UPPER, voxels))
-    row = _failure(extract(cohort, _params()), cohort)
+    row = _failure(extract(cohort, ExtractionParams.from_mapping(content)), cohort)
     assert (row["code"], row["found"]) == ("RV302", "the value 77 in all 240 voxels")
 
 
