@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -15,6 +16,7 @@ from radiomics_vert.cohort import Level, load_scheme, scheme_names
 from radiomics_vert.config import StudySettings
 from radiomics_vert.errors import CODES
 from radiomics_vert.signs.families import family_title
+from radiomics_vert.signs.literature import BY_EYE, NOT_COMPARABLE, Published, limit
 from radiomics_vert.signs.registry import EVIDENCE, SEQUENCES, Sign, registry
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -277,7 +279,8 @@ def signs_page() -> str:
         "zero.",
         "*High for* is the diagnosis for which a high value speaks in the statements from which this project "
         "began (the seeds S0 and S2, with their lines). It is an expectation to be tested, not a rule: the "
-        "report says of each whether the data agree. *Evidence*: "
+        "report says of each whether the data agree. Published figures are listed as numbers; the report "
+        "sets the study against them, at the cut-off of the source. *Evidence*: "
         + "; ".join(f"{key} {text}" for key, text in EVIDENCE.items())
         + ".",
         "*Needs* are masks and images beside the vertebra itself: `references` are unfractured vertebrae "
@@ -296,7 +299,7 @@ def _sign(sign: Sign) -> str:
         "Unit": f"{sign.unit}, {bounds}",
         "Sequences": "all" if sign.sequences == SEQUENCES else ", ".join(sign.sequences),
         "Needs": ", ".join(sign.needs),
-        "High for": sign.direction,
+        "High for": sign.direction if not sign.sided else f"none; a large size, to either side: {sign.sided}",
         "Seed": sign.seed,
         "Evidence": ", ".join(sign.evidence),
     }
@@ -305,9 +308,21 @@ def _sign(sign: Sign) -> str:
     parts = [f'<a id="{sign.name}"></a>\n\n### `{sign.name}`', f"{sign.title}{scan}", told]
     if sign.reference:
         parts.append(f"Literature: {sign.reference}")
+    if sign.published:
+        parts.append("\n".join(_published(sign.unit, entry) for entry in sign.published))
     if sign.caveat:
         parts.append(f"**Caveat:** {sign.caveat}")
     return "\n\n".join(parts)
+
+
+def _published(unit: str, entry: Published) -> str:
+    """Return one published figure as a point of a list."""
+    cut_off = "" if math.isnan(entry.cut_off) else f", {limit(entry.rule, entry.cut_off, unit)}"
+    reasons = {BY_EYE: "read by eye, no published cut-off", NOT_COMPARABLE: f"not comparable: {entry.remark}"}
+    remark = reasons.get(entry.compare, entry.remark)
+    where = f" on {' and '.join(entry.sequences)}" if entry.sequences else ""
+    told = f"- {entry.source} ({entry.evidence}), for {entry.calls}{where}{cut_off}"
+    return told + (f": {entry.told()}" if entry.figures() else "") + (f" ({remark})" if remark else "") + "."
 
 
 # --- commands ---------------------------------------------------------------------------------------

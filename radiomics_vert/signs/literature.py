@@ -15,6 +15,7 @@ RULES = {">=": "{} or more", ">": "above {}", "<=": "{} or less", "<": "below {}
 COMPARABLE, NOT_COMPARABLE, BY_EYE = "comparable", "not comparable", "by eye"
 MEASURES = ("sensitivity", "specificity", "auc", "odds_ratio")
 STATUS = ("S", "T")
+_UNITLESS = ("flag", "ratio", "score", "share", "grade", "count")
 
 
 class Share(NamedTuple):
@@ -114,6 +115,17 @@ def measure_name(measure: str) -> str:
     return {"auc": "AUC"}.get(measure, measure.replace("_", " "))
 
 
+def written_unit(unit: str) -> str:
+    """Return a sign's unit as it is written behind a number; nothing where the number says all.
+
+    Examples
+    --------
+    >>> written_unit("deg"), written_unit("ratio")
+    ('deg', '')
+    """
+    return "" if unit in _UNITLESS else unit
+
+
 def limit(rule: str, cut_off: float, unit: str = "") -> str:
     """Return a cut-off with its side in words.
 
@@ -124,14 +136,14 @@ def limit(rule: str, cut_off: float, unit: str = "") -> str:
     cut_off : float
         The limit.
     unit : str
-        Written after the number.
+        The sign's unit.
 
     Examples
     --------
-    >>> limit(">=", 5, "deg"), limit("<", 2.0)
+    >>> limit(">=", 5, "deg"), limit("<", 2.0, "ratio")
     ('5 deg or more', 'below 2')
     """
-    return RULES[rule].format(f"{cut_off:g} {unit}".strip())
+    return RULES[rule].format(f"{cut_off:g} {written_unit(unit)}".strip())
 
 
 def parse_published(entries: Any) -> tuple[Published, ...]:

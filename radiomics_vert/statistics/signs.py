@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,19 +14,22 @@ from radiomics_vert.dataset.naming import SIGN, parse_feature
 from radiomics_vert.dataset.nouns import Dataset
 from radiomics_vert.provenance import Provenance
 from radiomics_vert.results import Result
+from radiomics_vert.statistics.association import associate
 from radiomics_vert.statistics.features import benjamini_hochberg
+from radiomics_vert.statistics.literature import VERDICTS, in_short, literature_figures
 
 AGREES, DISAGREES, NOT_SHOWN, NO_EXPECTATION = "agrees", "disagrees", "not shown", "no expectation"
 NOT_TESTED = "not tested"
 AGREEMENTS = (AGREES, DISAGREES, NOT_SHOWN, NOT_TESTED, NO_EXPECTATION)
 REGISTRY_COLUMNS = (
-    *("name", "title", "family", "unit", "direction", "seed", "reference", "caveat", "evidence"),
+    *("name", "title", "family", "unit", "direction", "sided", "seed", "reference", "caveat", "evidence"),
 )
 SIGN_COLUMNS = (
     *REGISTRY_COLUMNS,
     *("sequence", "feature", "n", "n_absent", "auc", "ci_low", "ci_high", "p_value", "p_adjusted"),
-    *("median_negative", "median_positive", "expected", "agreement", "note"),
+    *("median_negative", "median_positive", "expected", "agreement", "literature", "note"),
 )
+_LATER = ("p_adjusted", "literature")
 VALUE_COLUMNS = ("case_id", "subject_id", "level", "y", "sign", "sequence", "value")
 ABSENCE_COLUMNS = ("sign", "code", "reason", "n")
 # Beginnings of words that name the two diagnoses of the seeds; a study may call its classes otherwise.
@@ -50,8 +54,8 @@ def sign_findings(
     association : Result
         What :func:`radiomics_vert.associate` made of the same dataset, with or without texture.
     registry_rows : sequence of mapping
-        The registry of signs in its order: `name, title, family, unit, direction, seed, reference, caveat,
-        evidence` of each, further keys are ignored.
+        The registry of signs in its order: `name, title, family, unit, direction, sided, seed, reference,
+        caveat, evidence, published` of each, further keys are ignored.
     absences : DataFrame
         One row per absent value: `case_id, sign, code, reason`.
 
@@ -65,14 +69,14 @@ def sign_findings(
         `no expectation` where the seeds name no direction or the classes are not those of the seeds. The
         spec counts signs (`n_signs` of `n_registry`) apart from rows, as a sign that several sequences
         show is measured on each. `p_adjusted` is over all signs tested, texture left out
-        (Benjamini-Hochberg). Table `values`: the single values, long. Table `absences`: per sign and code,
-        the most frequent reason and the number of absent values.
+        (Benjamini-Hochberg). A sign with a side (`sided`) is screened by its size, here and in the values, as
+        the seeds mean an asymmetry to either side; the association, and models, keep the value with its sign.
+        Table `literature`: what :func:`~radiomics_vert.statistics.literature.literature_figures` gives, told
+        in short in the column `literature`. Table `values`: the single values, long. Table `absences`: per
+        sign and code, the most frequent reason and the number of absent values.
     """
     expectation = _classes(dataset)
-    tested: dict[str, dict[str, Any]] = {
-        str(row["feature"]): {str(name): value for name, value in row.items()}
-        for row in association.frame("features").to_dict("records")
-    }
+    confidence = float(association.spec.get("confidence", 0.95))
     order = {str(row["name"]): (place, row) for place, row in enumerate(registry_rows)}
     columns = sorted(
         (
@@ -84,24 +88,31 @@ def sign_findings(
         ),
         key=lambda name: (order[parse_feature(name).feature][0], name),
     )
+    sided = [name for name in columns if order[parse_feature(name).feature][1]["sided"]]
+    dataset, tested = _by_size(dataset, association, sided, confidence)
     rows = [
         _row(order[parse_feature(name).feature][1], name, tested, dataset, expectation) for name in columns
     ]
-    signs = pd.DataFrame(rows, columns=[name for name in SIGN_COLUMNS if name != "p_adjusted"])
+    signs = pd.DataFrame(rows, columns=[name for name in SIGN_COLUMNS if name not in _LATER])
     signs["p_adjusted"] = benjamini_hochberg(signs["p_value"].astype(float))
+    published = {name: row["published"] for name, (_, row) in order.items()}
+    figures = literature_figures(dataset, signs, published, expectation, confidence)
+    signs["literature"] = [in_short(figures[figures["feature"] == name]) for name in signs["feature"]]
     spec = {
         "positive": dataset.positive,
         "negative": dataset.negative,
-        "confidence": association.spec.get("confidence", 0.95),
+        "confidence": confidence,
         "classes": expectation,
         "n_registry": len(order),
         "n_signs": int(signs["name"].nunique()),
         "n_by_agreement": {name: int((signs["agreement"] == name).sum()) for name in AGREEMENTS},
+        "n_by_verdict": {name: int((figures["verdict"] == name).sum()) for name in VERDICTS},
     }
     return Result(
         "signs",
         {
             "signs": signs[list(SIGN_COLUMNS)],
+            "literature": figures,
             "values": _values(dataset, columns),
             "absences": _absences(absences, list(order)),
         },
@@ -151,6 +162,23 @@ def _begins(name: str, beginnings: tuple[str, ...]) -> bool:
     return name.strip().lower().startswith(beginnings)
 
 
+def _by_size(
+    dataset: Dataset, association: Result, sided: Sequence[str], confidence: float
+) -> tuple[Dataset, dict[str, dict[str, Any]]]:
+    """Return the dataset with the size of signs that have a side, and the tests of its features."""
+    tables = [association.frame("features")]
+    if sided:
+        sizes = dataset.X[list(sided)].abs()
+        alone = replace(dataset, X=sizes)
+        tables.append(associate(alone, confidence=confidence).frame("features"))
+        dataset = replace(dataset, X=dataset.X.assign(**{name: sizes[name] for name in sided}))
+    return dataset, {
+        str(row["feature"]): {str(name): value for name, value in row.items()}
+        for table in tables
+        for row in table.to_dict("records")
+    }
+
+
 def _row(
     entry: Mapping[str, Any],
     feature: str,
@@ -159,7 +187,7 @@ def _row(
     classes: Mapping[str, str],
 ) -> dict[str, Any]:
     found = tested[feature]
-    expected = classes.get(str(entry["direction"]), "")
+    expected = classes.get(str(entry["sided"] or entry["direction"]), "")
     low, high = float(found["ci_low"]), float(found["ci_high"])
     evidence = entry["evidence"]
     return {

@@ -61,6 +61,15 @@ def on_two_sequences() -> Dataset:
     return dataclasses.replace(dataset, X=X)
 
 
+def with_sides() -> Dataset:
+    """Metastatic pedicles lack bone on either side, osteoporotic ones on neither."""
+    dataset = made_dataset()
+    rng = np.random.default_rng(3)
+    side = np.where(np.arange(len(dataset)) // 6 % 2, 1.0, -1.0)
+    size = np.abs(np.where(dataset.y == 1, 0.5, 0.0) + rng.normal(0, 0.1, len(dataset)))
+    return dataclasses.replace(dataset, X=dataset.X.assign(sign_pedicle_asym=side * size))
+
+
 ABSENCES = pd.DataFrame(
     [
         ("P00_T12", "trom", "RV339", "no image was given"),
@@ -137,6 +146,43 @@ def test_words_of_agreement(low: float, high: float, expected: bool | None, told
     assert told in AGREEMENTS
 
 
+def test_a_sign_with_a_side_is_screened_by_its_size() -> None:
+    dataset = with_sides()
+    signed = associate(dataset).frame("features").set_index("feature").loc["sign_pedicle_asym"]
+    assert signed["ci_low"] < 0.5 < signed["ci_high"]
+    found = findings(dataset)
+    row = found.frame("signs").set_index("name").loc["pedicle_asym"]
+    assert row["auc"] > 0.95
+    assert (row["expected"], row["agreement"]) == ("metastatic", "agrees")
+    assert row["direction"] == "none"
+    values = found.frame("values")
+    assert (values[values["sign"] == "pedicle_asym"]["value"] >= 0).all()
+    assert (dataset.X["sign_pedicle_asym"] < 0).any()
+    others = found.frame("signs").set_index("name").drop("pedicle_asym")
+    plain = findings().frame("signs").set_index("name")
+    pd.testing.assert_series_equal(others["auc"], plain["auc"])
+
+
+def test_published_figures_stand_beside_the_studys_own(found: Result) -> None:
+    figures = found.frame("literature")
+    suzuki = figures[figures["name"] == "lat_angle"].set_index("measure")
+    assert suzuki["published"].to_dict() == {"sensitivity": 0.67, "specificity": 0.74, "auc": 0.769}
+    row = found.frame("signs").set_index("name").loc["lat_angle"]
+    assert suzuki.loc["auc", ["estimate", "ci_low", "ci_high"]].tolist() == [
+        row["auc"],
+        row["ci_low"],
+        row["ci_high"],
+    ]
+    assert suzuki["verdict"].to_dict() == {"sensitivity": "lower", "specificity": "agrees", "auc": "higher"}
+    assert row["literature"] == (
+        "sensitivity lower, specificity agrees (Suzuki 2017); "
+        "AUC higher (Suzuki 2017, from its means and SDs)"
+    )
+    assert found.spec["n_by_verdict"]["higher"] == 1
+    assert sum(found.spec["n_by_verdict"].values()) == len(figures)
+    assert findings(positive="fractured", negative="intact").frame("literature").empty
+
+
 def test_p_is_adjusted_over_signs_only(found: Result) -> None:
     table = found.frame("signs")
     worst = table["p_value"].max()
@@ -190,6 +236,68 @@ def test_section_says_what_was_expected_and_found(found: Result) -> None:
     assert "A high value was expected in metastatic (S0 l.71): agrees." in words
     table = next(item for item in part.items if getattr(item, "key", "") == "signs")
     assert table.shown["Finding"].tolist() == found.frame("signs")["agreement"].tolist()
+
+
+def told(found: Result, *heads: str) -> list[str]:
+    """The sentences on some signs in the section of a result."""
+    items = section.section(Inputs([spec(), found])).items
+    points = [p for item in items if getattr(item, "role", "") == "points" for p in item.paragraphs]
+    return [next(p for p in points if p.startswith(f"{head}: ")) for head in heads]
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_every_sign_has_a_sentence_also_without_a_direction(found: Result) -> None:
+    ha, loss = told(found, "ha_mm", "loss_max")
+    assert "No direction was expected (S0 l.43): it separates, higher in metastatic." in ha
+    assert registry()["ha_mm"].reference in ha
+    assert "No direction was expected (S0 l.43,71): no difference was shown." in loss
+    assert registry()["loss_max"].caveat in loss
+    negative = findings(positive="osteoporotic", negative="metastatic")
+    study = Result("study", spec().tables, {"positive": "osteoporotic", "negative": "metastatic"})
+    items = section.section(Inputs([study, negative])).items
+    words = " ".join(p for item in items if hasattr(item, "paragraphs") for p in item.paragraphs)
+    assert "it separates, higher in osteoporotic." in words
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_a_sentence_says_size_where_a_sign_has_a_side() -> None:
+    (sentence,) = told(findings(with_sides()), "size of pedicle_asym")
+    assert "Here its size, whichever the side: median 0.0" in sentence
+    assert "A large one was expected in metastatic (S0 l.19,105): agrees." in sentence
+    assert "Uetani 2004, as cited; Takigawa 2017: no verdict (read by eye, no published cut-off)." in sentence
+    assert registry()["pedicle_asym"].caveat in sentence
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_sentences_set_the_study_against_the_literature(found: Result) -> None:
+    angle, bulge, gas = told(found, "lat_angle", "pw_bulge_mm", "gas_ml")
+    assert (
+        "Suzuki 2017, 5 deg or more calls metastatic: sensitivity here 0.00 (0.00 to 0.26), published 0.67, "
+        "lower; specificity here 1.00 (0.74 to 1.00), published 0.74, agrees. Suzuki 2017, from its means "
+        "and SDs, for metastatic: AUC here 0.99 (0.94 to 1.00), published 0.769, higher (binormal"
+    ) in angle
+    assert "Uetani 2004, as cited; Takigawa 2017: no verdict (read by eye, no published cut-off)." in bulge
+    assert "sensitivity here 0.69 (0.53 to 0.82), published none; specificity here" in gas
+    assert "published 0.99; not comparable (for osteonecrosis, not for the cause of a fracture)." in gas
+    part = section.section(Inputs([spec(), found]))
+    assert part.items[0].paragraphs[1].startswith("4 published figures of sensitivity, specificity or AUC")
+    assert (
+        "its interval holds 2 of them, lies wholly below 1 and wholly above 1" in part.items[0].paragraphs[1]
+    )
+    tables = {getattr(item, "key", ""): item for item in part.items}
+    shown = tables["signs-literature"].shown
+    assert shown["Cut-off"].tolist()[:3] == ["5 deg or more", "5 deg or more", "–"]
+    assert shown["Verdict"].tolist()[:3] == ["lower", "agrees", "higher"]
+    assert shown["Published"].tolist()[:4] == ["0.67", "0.74", "0.769", "–"]
+    assert len(tables["signs-literature"].data) == len(found.frame("literature")) > len(shown)
+    assert tables["signs"].shown["Literature"].tolist()[3] == "no verdict"
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_untested_signs_say_why() -> None:
+    (sentence,) = told(findings(on_two_sequences()), "plana (CT)")
+    assert "Here not tested (RV503: constant: every vertebra has the same value)." in sentence
+    assert "A high value was expected in metastatic (S0 l.71): not tested." in sentence
 
 
 @pytest.mark.usefixtures("no_pictures")
@@ -250,6 +358,9 @@ def test_saved_and_loaded_result_gives_the_same_figure(found: Result, tmp_path) 
             drawing.family_figure("endplates", "Endplates", rows, inputs.table("signs", "values"), inputs)
         )
     assert pictures[0] == pictures[1]
+    pages = [section.section(Inputs([spec(), r])).items for r in (found, Result.load(tmp_path, "signs"))]
+    sentences = [[getattr(item, "paragraphs", ()) for item in page] for page in pages]
+    assert sentences[0] == sentences[1]
     assert "SYNTHETIC DATA" in pictures[0].svg
     assert "lat_angle" in pictures[0].svg
 

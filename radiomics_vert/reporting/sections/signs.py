@@ -9,16 +9,21 @@ from radiomics_vert.reporting.cells import cells_of, with_interval, without_empt
 from radiomics_vert.reporting.figures.signs import family_figure
 from radiomics_vert.reporting.inputs import Inputs, column, numeric, words
 from radiomics_vert.reporting.nouns import Item, Section, Table, Text
+from radiomics_vert.reporting.sections.sign_words import (
+    limit_words,
+    published_words,
+    sign_name,
+    sign_sentence,
+)
 from radiomics_vert.reporting.wording import (
     ABSENT,
     count,
-    interval,
-    is_absent,
     listing,
     number,
     p_value,
 )
 from radiomics_vert.signs.families import family_title
+from radiomics_vert.signs.literature import measure_name
 
 _EVIDENCE = (
     "Seed: file and lines of the statement that is tested here (S0 and S2 are the two seed documents).",
@@ -26,6 +31,13 @@ _EVIDENCE = (
     "Agrees: the whole interval of the AUC lies on the expected side of 0.5; disagrees: the whole interval "
     "lies on the other side; not shown: it reaches 0.5, which is no proof of absence; not tested: there is "
     "no interval, for the reason given.",
+    "No expectation: the seeds name no class in which it is high; the interval still says whether it "
+    "separates the classes.",
+    "Literature: a published figure and this study's own, at the published cut-off, which was not chosen on "
+    "these data. Agrees: the study's interval holds the published figure, which is taken as exact; lower and "
+    "higher: the whole interval lies below or above it; a wide interval holds much. No verdict where a "
+    "reader's yes or no was published without a cut-off; not comparable where the source is of "
+    "something else.",
     "Evidence: S seen in a source, T recomputed from a published table, K an established definition, "
     "O this project's own proposal, to be studied and not to be believed.",
 )
@@ -42,6 +54,7 @@ def section(inputs: Inputs) -> Section:
         _lead(signs, inputs),
         *_sheets(inputs),
         _summary(signs, inputs),
+        *_literature(inputs),
         Text(_EVIDENCE, "terms"),
     ]
     for family in dict.fromkeys(words(signs, "family")):
@@ -60,7 +73,8 @@ def _lead(signs: pd.DataFrame, inputs: Inputs) -> Text:
         )
         return Text((start, *_untested(signs)))
     parts = {
-        name: [_name(row) for _, row in signs[found == name].iterrows()] for name in ("agrees", "disagrees")
+        name: [sign_name(row) for _, row in signs[found == name].iterrows()]
+        for name in ("agrees", "disagrees")
     }
     one, many = _nouns(signs)
     start = (
@@ -75,7 +89,20 @@ def _lead(signs: pd.DataFrame, inputs: Inputs) -> Text:
         f"all {many} (Benjamini-Hochberg). Agreement is judged by the interval of one alone; about "
         f"{number(round(0.05 * judged))} of {number(judged)} would leave 0.5 by chance, to either side."
     )
-    return Text((start, *_untested(signs), chance))
+    return Text((start, *_untested(signs), *_literature_lead(inputs), chance))
+
+
+def _literature_lead(inputs: Inputs) -> list[str]:
+    """Count what agrees with published figures."""
+    tally = inputs.spec("signs").get("n_by_verdict") or {}
+    agree, lower, higher = (int(tally.get(name, 0)) for name in ("agrees", "lower", "higher"))
+    if not agree + lower + higher:
+        return []
+    return [
+        f"{count(agree + lower + higher, 'published figure')} of sensitivity, specificity or AUC could be "
+        f"set against this study: its interval holds {number(agree)} of them, lies wholly below "
+        f"{number(lower)} and wholly above {number(higher)} (Table signs-literature)."
+    ]
 
 
 def _nouns(signs: pd.DataFrame) -> tuple[str, str]:
@@ -104,7 +131,7 @@ def _untested(signs: pd.DataFrame) -> list[str]:
     if lost.empty:
         return []
     by_reason = [
-        f"{listing([_name(row) for _, row in group.iterrows()], most=12)} ({reason})"
+        f"{listing([sign_name(row) for _, row in group.iterrows()], most=12)} ({reason})"
         for reason, group in lost.groupby(words(lost, "note"), sort=False)
     ]
     return [f"{count(len(lost), *_nouns(signs))} could not be tested: {'; '.join(by_reason)}."]
@@ -124,22 +151,18 @@ def _sheets(inputs: Inputs) -> list[Item]:
     return [Text((f"{address}: {told}",), "link")] if address else []
 
 
-def _name(row: pd.Series) -> str:
-    sequence = row.get("sequence")
-    return str(row["name"]) if is_absent(sequence) else f"{row['name']} ({sequence})"
-
-
 def _summary(signs: pd.DataFrame, inputs: Inputs) -> Table:
     shown = pd.DataFrame(
         {
-            "Sign": [_name(row) for _, row in signs.iterrows()],
+            "Sign": [sign_name(row) for _, row in signs.iterrows()],
             "Unit": words(signs, "unit"),
             f"{inputs.negative}, median": cells_of(signs, "median_negative", number),
             f"{inputs.positive}, median": cells_of(signs, "median_positive", number),
             f"AUC ({inputs.level} CI)": with_interval(signs, ("auc", "ci_low", "ci_high")),
             "q": cells_of(signs, "p_adjusted", p_value),
-            "Expected high in": words(signs, "expected").replace("", ABSENT),
             "Finding": words(signs, "agreement"),
+            "Expected high in": words(signs, "expected").replace("", ABSENT),
+            "Literature": words(signs, "literature").replace("", ABSENT),
             "Seed": words(signs, "seed").replace("", ABSENT),
             "Evidence": words(signs, "evidence"),
             "n": cells_of(signs, "n", number),
@@ -153,8 +176,43 @@ def _summary(signs: pd.DataFrame, inputs: Inputs) -> Table:
         without_empty(shown),
         data=signs,
         note=f"AUC above 0.5: higher in {inputs.positive}. Signs of the whole scan are the same for all its "
-        "vertebrae. The file has titles, references and caveats as well.",
+        "vertebrae. Of a sign with a side the size is tested, as an asymmetry to either side is meant; "
+        "association and models have it with its side. The file has titles, references and caveats as well.",
     )
+
+
+def _literature(inputs: Inputs) -> list[Item]:
+    """Set the study's own figures beside the published ones, where it has some."""
+    figures = inputs.table("signs", "literature")
+    own = figures[numeric(figures, "estimate").notna()] if len(figures) else figures
+    if own.empty:
+        return []
+    rows = [row for _, row in own.iterrows()]
+    shown = pd.DataFrame(
+        {
+            "Sign": [sign_name(row) for row in rows],
+            "Source": words(own, "source"),
+            "Cut-off": [limit_words(row) or ABSENT for row in rows],
+            "Speaks for": words(own, "calls"),
+            "Figure": [measure_name(str(row["measure"])) for row in rows],
+            f"Here ({inputs.level} CI)": with_interval(own, ("estimate", "ci_low", "ci_high")),
+            "Published": [published_words(row) for row in rows],
+            "Verdict": words(own, "verdict"),
+            "Remark": words(own, "remark").replace("", ABSENT),
+            "n": cells_of(own, "n", number),
+        },
+        dtype=object,
+    )
+    return [
+        Table(
+            "signs-literature",
+            "The study at published cut-offs. Its own figures beside those of the literature.",
+            without_empty(shown),
+            data=figures,
+            note="Cut-offs are those of the sources. Intervals are clustered by patient. The file also has "
+            "the figures that were read by eye.",
+        )
+    ]
 
 
 def _heading(signs: pd.DataFrame) -> str:
@@ -166,33 +224,9 @@ def _family(family: str, signs: pd.DataFrame, values: pd.DataFrame, inputs: Inpu
     title = family_title(family)
     drawn = values[words(values, "sign").isin(words(signs, "name"))] if len(values) else values
     items: list[Item] = [family_figure(family, title, signs, drawn, inputs)] if len(drawn) else []
-    expected = signs[words(signs, "expected") != ""]
-    told = tuple(_sentence(row, inputs) for _, row in expected.iterrows())
-    return [*items, *([Text(told, "points")] if told else [])]
-
-
-def _sentence(row: pd.Series, inputs: Inputs) -> str:
-    """Return what a sign shows, what was expected, and what is known of it, in words."""
-    unit = (
-        "" if str(row["unit"]) in ("flag", "ratio", "score", "share", "grade", "count") else f" {row['unit']}"
-    )
-    auc = interval(row.get("auc"), row.get("ci_low"), row.get("ci_high"))
-    measured = (
-        f"median {number(row.get('median_negative'))}{unit} in {inputs.negative} and "
-        f"{number(row.get('median_positive'))}{unit} in {inputs.positive}, AUC {auc}"
-    )
-    if is_absent(row.get("auc")):
-        measured = f"not tested ({row.get('note')})"
-    seed = f" ({row['seed']})" if not is_absent(row.get("seed")) else ""
-    parts = [
-        f"{_name(row)}: {row['title']} Here {measured}. A high value was expected in "
-        f"{row['expected']}{seed}: {row['agreement']}."
-    ]
-    if not is_absent(row.get("reference")):
-        parts.append(f"Literature: {row['reference']}")
-    if not is_absent(row.get("caveat")):
-        parts.append(f"Caveat: {row['caveat']}")
-    return " ".join(parts)
+    figures = inputs.table("signs", "literature")
+    told = tuple(sign_sentence(row, figures, inputs) for _, row in signs.iterrows())
+    return [*items, Text(told, "points")]
 
 
 def _absent(inputs: Inputs, signs: pd.DataFrame) -> list[Item]:
