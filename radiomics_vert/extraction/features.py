@@ -26,6 +26,11 @@ from radiomics_vert.extraction.mesh import diameters, surface_and_volume
 
 Classes = Mapping[str, tuple[str, ...]]
 
+# Below this, rounding decides whether an eigenvalue is negative, and pyradiomics drops the direction then.
+ROUNDING = 1e-7
+# What is asymmetric moves an eigenvalue by about its square; so much of the eigenvalue is allowed.
+ASYMMETRY = 1e-9
+
 
 @dataclass(frozen=True)
 class Binned:
@@ -90,20 +95,24 @@ class _SymmetricCorrelation:
         """Return the maximal correlation coefficient, averaged over directions.
 
         Scaling row i by sqrt(px(i)) and column j by its inverse keeps the eigenvalues of pyradiomics'
-        matrix Q and makes it symmetric, but for the epsilon in its denominator; what that leaves
-        antisymmetric is below 1e-5 and moves eigenvalues in second order only.
+        matrix Q and makes it symmetric, but for the epsilon in its denominator. What that leaves
+        antisymmetric moves eigenvalues in second order only; where it is not small, or rounding decides
+        about an eigenvalue, pyradiomics goes its own way.
         """
         joint = self.P_glcm[0].transpose(2, 0, 1)  # type: ignore[attr-defined]
         coefficients = self.coefficients  # type: ignore[attr-defined]
         if joint.shape[1] < 2:
-            return 1  # one grey level, as pyradiomics has it
+            return super().getMCCFeatureValue()  # type: ignore[misc,no-any-return]
         rows = coefficients["px"][0].transpose(2, 0, 1)
         columns = coefficients["py"][0].transpose(2, 0, 1)
         q = joint / (rows * columns + coefficients["eps"]) @ joint.transpose(0, 2, 1)
         scale = np.sqrt(np.where(rows > 0, rows, 1))
         q *= scale / scale.transpose(0, 2, 1)
-        second = np.linalg.eigvalsh((q + q.transpose(0, 2, 1)) / 2)[:, -2]
-        return float(np.nanmean(np.sqrt(second)))
+        mirrored = q.transpose(0, 2, 1)
+        second = np.linalg.eigvalsh((q + mirrored) / 2)[:, -2]
+        if second.min() > max(ROUNDING, np.abs(q - mirrored).max() ** 2 / ASYMMETRY):
+            return float(np.sqrt(second).mean())
+        return float(super().getMCCFeatureValue()[0])  # type: ignore[misc]
 
 
 class _FastShape(RadiomicsShape):  # type: ignore[misc]

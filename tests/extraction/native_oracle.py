@@ -16,20 +16,22 @@ from radiomics_vert.extraction.grid import tight_box
 TEXTURES = ("firstorder", "glcm", "glrlm", "glszm", "gldm", "ngtdm")
 
 
-# Where rounding errors are all that is left of a value, they differ: below its floor, a value's
-# difference counts relative to the floor.
-FLOOR = 1e-6
-FLOORS = {
-    "Skewness": 1e-4,
-    "ClusterShade": 1e-2,
-    "Correlation": 1e-4,
-    "DifferenceEntropy": 1e-4,
-    "SumEntropy": 1e-4,
-    "JointEntropy": 1e-4,
-    "Imc1": 1e-4,
-    "Imc2": 10.0,  # a square root
-    "MCC": 10.0,  # a square root
+LIMIT = 1e-8
+"""The largest relative difference of a value."""
+
+# Values that are 0 but for rounding errors, which differ: so far apart they may be. docs/performance.md
+# lists them with the reasons.
+ROUNDING = {
+    "Skewness": 1e-14,
+    "ClusterShade": 1e-10,  # cubes of up to 80 grey levels
+    "DifferenceEntropy": 1e-15,
+    "RunVariance": 1e-29,
 }
+# Square roots of such values: of the thickness of a flat region and the width of a line, as parts of its
+# length.
+THIN = 1e-7
+LENGTHS = ("LeastAxisLength", "MinorAxisLength")
+RATIOS = ("Flatness", "Elongation")
 
 
 def region(seed: int, shape: tuple[int, int, int], kind: str, smooth: int) -> tuple[np.ndarray, np.ndarray]:
@@ -69,16 +71,28 @@ def stock_features(
 
 
 def apart(ours: dict[str, float], stock: dict[str, float]) -> dict[str, float]:
-    """Return the relative differences; below a floor, differences are relative to the floor."""
+    """Return the relative differences; 0 where rounding errors are all that is left of a value."""
     assert list(ours) == list(stock)
-    found = {}
-    for name, value in stock.items():
-        if math.isnan(ours[name]) and not math.isfinite(value):
-            found[name] = 0.0
-            continue
-        floor = FLOORS.get(name.split("_")[-1], FLOOR)
-        found[name] = abs(ours[name] - value) / max(abs(value), floor)
-    return found
+    length = stock.get("original_shape_MajorAxisLength", math.nan)
+    return {name: _apart(name.split("_")[-1], ours[name], value, length) for name, value in stock.items()}
+
+
+def _apart(feature: str, ours: float, stock: float, length: float) -> float:
+    if ours == stock or (math.isnan(ours) and not math.isfinite(stock)):
+        return 0.0
+    if abs(ours - stock) <= ROUNDING.get(feature, 0.0):
+        return 0.0
+    if feature in (*LENGTHS, *RATIOS) and max(ours, stock) < THIN * (length if feature in LENGTHS else 1.0):
+        return 0.0
+    difference = abs(ours - stock) / abs(stock) if stock else math.inf
+    return math.inf if math.isnan(difference) else difference
+
+
+def assert_equal(ours: dict[str, float], stock: dict[str, float]) -> None:
+    """Fail where names or values differ."""
+    differences = apart(ours, stock)
+    worst = max(differences, key=differences.__getitem__)
+    assert differences[worst] < LIMIT, (worst, ours[worst], stock[worst])
 
 
 settings = st.fixed_dictionaries(

@@ -1,8 +1,8 @@
 """The native engine: pyradiomics' names and values by compiled kernels.
 
 Values equal pyradiomics' with a relative difference below 1e-8. Where rounding alone is left of a value
-(a skewness that is 0, a correlation of independent grey levels, the thickness of a flat region), the
-rounding errors differ.
+(a skewness that is 0, the thickness of a flat region), the rounding errors differ: docs/performance.md has
+the list.
 
 numba, and all modules that need it, are imported when something is computed, not with the package.
 """
@@ -17,7 +17,7 @@ import numpy as np
 if TYPE_CHECKING:
     from radiomics_vert.extraction.native.texture import Levels
 
-VERSION = "1"
+VERSION = "2"
 """Part of every cache key; a change of any value by more than rounding gives it a new number."""
 
 Classes = Mapping[str, tuple[str, ...]]

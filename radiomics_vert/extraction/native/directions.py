@@ -52,8 +52,8 @@ def _directions(shape: tuple[int, ...], distances: tuple[int, ...], flat_axis: i
     return np.array(found[: len(found) // 2], dtype=np.int64).reshape(-1, 3)
 
 
-def lengths(steps: np.ndarray, spacing: np.ndarray, norm: str) -> np.ndarray:
-    """Return the lengths of the steps in millimetres.
+def squared_lengths(steps: np.ndarray, spacing: np.ndarray, norm: str) -> np.ndarray:
+    """Return the squared lengths of the steps in millimetres, rounded as pyradiomics rounds them.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def lengths(steps: np.ndarray, spacing: np.ndarray, norm: str) -> np.ndarray:
     """
     apart = np.abs(steps) * spacing
     if norm == "infinity":
-        return np.asarray(apart.max(axis=1))
+        return np.asarray(apart.max(axis=1) ** 2)
     if norm == "euclidean":
-        return np.asarray(np.sqrt((apart**2).sum(axis=1)))
-    return np.asarray(apart.sum(axis=1))
+        return np.asarray((apart**2).sum(axis=1))
+    return np.asarray(apart.sum(axis=1) ** 2)

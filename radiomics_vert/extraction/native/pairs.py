@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from radiomics_vert.extraction.features import ASYMMETRY, ROUNDING
 from radiomics_vert.extraction.native.eigen import second_largest
 from radiomics_vert.extraction.native.statistics import EPSILON, PAIR_FEATURES, pair_features
-
-# Below this, rounding decides whether the eigenvalue is negative, and pyradiomics drops the direction
-# then: only pyradiomics' own arithmetic gives its result.
-ROUNDING = 1e-9
 
 
 def joint_probabilities(pairs: np.ndarray, symmetric: bool, weights: np.ndarray | None) -> np.ndarray:
@@ -58,8 +55,8 @@ def glcm_features(joint: np.ndarray, levels: np.ndarray, directions: int) -> dic
     if joint.shape[2] == 0:
         found = dict.fromkeys(names, float("nan"))
         # pyradiomics keeps a single empty direction, as NaN, and leaves out several.
-        if len(levels) == 1 and directions != 1:
-            found["MCC"] = 1.0
+        if len(levels) == 1:
+            found |= {"InverseVariance": 0.0} if directions == 1 else {"MCC": 1.0}
         return found
     values = pair_features(np.ascontiguousarray(joint), levels, int(levels[-1])).mean(axis=1)
     found = dict(zip(PAIR_FEATURES, values.tolist(), strict=True))
@@ -118,8 +115,9 @@ def maximal_correlation(joint: np.ndarray) -> float:
     """Return the maximal correlation coefficient, averaged over directions.
 
     Scaling row i by sqrt(px(i)) and column j by its inverse keeps the eigenvalues of pyradiomics' matrix
-    Q and makes it symmetric, but for the epsilon in its denominator; what that leaves antisymmetric is
-    below 1e-5 and moves eigenvalues in second order only.
+    Q and makes it symmetric, but for the epsilon in its denominator. What that leaves antisymmetric moves
+    eigenvalues in second order only; where it is not small (weights make probabilities smaller than
+    epsilon), pyradiomics' own operations are used.
 
     Parameters
     ----------
@@ -133,16 +131,20 @@ def maximal_correlation(joint: np.ndarray) -> float:
     q = matrices / (rows * columns + EPSILON) @ matrices.transpose(0, 2, 1)
     scale = np.sqrt(np.where(rows > 0, rows, 1))
     scaled = q * (scale / scale.transpose(0, 2, 1))
-    second = second_largest((scaled + scaled.transpose(0, 2, 1)) / 2)
-    for index in np.flatnonzero(np.abs(second) < ROUNDING):
-        second[index] = _second_eigenvalue(joint[:, :, index])
-    return _mean_of_numbers(np.sqrt(second))
+    mirrored = scaled.transpose(0, 2, 1)
+    second = second_largest((scaled + mirrored) / 2)
+    asymmetry = np.abs(scaled - mirrored).max()
+    if second.min() > max(ROUNDING, asymmetry**2 / ASYMMETRY):
+        return float(np.sqrt(second).mean())
+    return _unsymmetric_correlation(joint)
 
 
-def _second_eigenvalue(joint: np.ndarray) -> float:
-    """Return the second largest eigenvalue of one direction with pyradiomics' own operations."""
+def _unsymmetric_correlation(joint: np.ndarray) -> float:
+    """Return the maximal correlation coefficient with pyradiomics' own operations, in its order."""
     rows, columns = joint.sum(axis=1), joint.sum(axis=0)
-    q = np.zeros_like(joint)
+    q = np.zeros((len(joint), *joint.shape[1:]))
     for k in range(len(joint)):
-        q += np.outer(joint[:, k], joint[:, k]) / (rows[:, None] * columns[k] + EPSILON)
-    return float(np.sort(np.linalg.eigvals(q))[-2].real)
+        q += (joint[:, None, k] * joint[None, :, k]) / (rows[:, None] * columns[None, k] + EPSILON)
+    # Of several directions, pyradiomics drops those with a negative eigenvalue, unless one is complex.
+    ordered = np.sort(np.linalg.eigvals(q.transpose(2, 0, 1)))
+    return float(np.nanmean(np.sqrt(ordered[:, -2])).real)

@@ -12,7 +12,7 @@ from radiomics import getFeatureClasses
 
 from radiomics_vert.extraction.ibsi import convention, grey_levels
 from radiomics_vert.extraction.native import counting
-from radiomics_vert.extraction.native.directions import directions, lengths
+from radiomics_vert.extraction.native.directions import directions, squared_lengths
 from radiomics_vert.extraction.native.firstorder import first_order
 from radiomics_vert.extraction.native.pairs import glcm_features, joint_probabilities
 from radiomics_vert.extraction.native.statistics import (
@@ -199,8 +199,8 @@ class _Region:
             return None
         if norm == "no_weighting":
             return np.ones(len(steps))
-        apart = lengths(steps, self.spacing, norm)
-        return np.exp(-(apart**2)) if falling else apart
+        squared = squared_lengths(steps, self.spacing, norm)
+        return np.asarray(np.exp(-squared) if falling else np.sqrt(squared))
 
     @cached_property
     def equals(self) -> np.ndarray:
@@ -241,7 +241,11 @@ def _glrlm(region: _Region) -> dict[str, float]:
         runs[alone[~met]] = 0
     if weights is not None:
         runs = (runs * weights[:, None, None]).sum(axis=0, keepdims=True)
-    return dict(zip(_RUNS, run_features(runs, region.grey).tolist(), strict=True))
+    values = dict(zip(_RUNS, run_features(runs, region.grey).tolist(), strict=True))
+    if len(runs) == 1 and not runs.any():
+        # A single direction is kept, and pyradiomics sums over no run lengths.
+        values |= {"RunVariance": 0.0, "RunEntropy": 0.0}
+    return values
 
 
 def _glszm(region: _Region) -> dict[str, float]:
