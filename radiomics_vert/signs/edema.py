@@ -10,6 +10,7 @@ import numpy.typing as npt
 from radiomics_vert.imaging.preprocessing import Spread
 from radiomics_vert.signs.components import Components, connected, foci
 from radiomics_vert.signs.depths import plate_depths
+from radiomics_vert.signs.fluid_shape import fluid_kind
 from radiomics_vert.signs.marrow import expected_marrow, intensities
 from radiomics_vert.signs.nouns import Absent, Mask, Value, Vertebra
 from radiomics_vert.signs.replacement import DEVIATIONS, NO_REFERENCE, few_voxels, signal_ratio
@@ -25,10 +26,10 @@ FLUID_DEPTH_MM = 5.0
 """Fluid reaches so near to an endplate, after the specification."""
 FLUID_MM3 = 50.0
 """Least volume of a collection of fluid [O]."""
-LINEAR = 3.0
-"""Least elongation of a linear collection [O]."""
 _EDEMA = ("edema_frac", "stir_ratio", "edema_cr")
-_FLUID = ("fluid_score", "fluid_linear")
+_KINDS = ("linear", "triangular", "focal")
+_SHAPE = tuple(f"fluid_{kind}" for kind in _KINDS)
+_FLUID = ("fluid_score", *_SHAPE)
 
 
 def measure(spine: Spine) -> Measured:
@@ -90,11 +91,27 @@ def _fluid(
     pieces = connected(bright, vertebra.spacing, least_mm3=FLUID_MM3)
     near = _near_endplates(spine, vertebra, pieces)
     if not near.any():
-        return {"fluid_score": 0.0, "fluid_linear": Absent("RV338", "no fluid within 5 mm of an endplate")}
-    return {
-        "fluid_score": float((pieces.mm3 * pieces.elongation)[near].sum()),
-        "fluid_linear": float(pieces.elongation[near][0] >= LINEAR),
-    }
+        none = Absent("RV338", "no fluid within 5 mm of an endplate")
+        return {"fluid_score": 0.0, **dict.fromkeys(_SHAPE, none)}
+    score = float((pieces.mm3 * pieces.elongation)[near].sum())
+    largest = pieces.labels == 1 + int(near.argmax())
+    return {"fluid_score": score, **shape_flags(fluid_kind(vertebra, largest))}
+
+
+def shape_flags(kind: str | None) -> dict[str, Value]:
+    """Return the three signs of a shape: one is 1, the others are 0.
+
+    Where the voxels do not tell a triangle from a focus, it is not linear, and these two are absent (RV338).
+
+    Examples
+    --------
+    >>> shape_flags("focal")
+    {'fluid_linear': 0.0, 'fluid_triangular': 0.0, 'fluid_focal': 1.0}
+    """
+    if kind is None:
+        unseen = Absent("RV338", "fluid thinner than three voxels: too coarse to tell a triangle from a focus")
+        return {"fluid_linear": 0.0, "fluid_triangular": unseen, "fluid_focal": unseen}
+    return {f"fluid_{each}": float(each == kind) for each in _KINDS}
 
 
 def _near_endplates(spine: Spine, vertebra: Vertebra, pieces: Components) -> npt.NDArray[np.bool_]:

@@ -92,6 +92,24 @@ def plate(
     return texture
 
 
+def cut_wedge(
+    value: float, lateral: float, along: float, ends: tuple[float, float], peak: float = 0.0
+) -> Texture:
+    """A wedge of another signal, 2.5 mm below the endplate: thick at a share of its length, thin at its ends.
+
+    `ends` are the thicknesses there and at the ends; a thin end of 0 makes a triangle, equal ends a plate.
+    """
+
+    def texture(x: np.ndarray, p: np.ndarray, top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
+        t = p / along + 0.5
+        far = np.where(t < peak, (peak - t) / max(peak, 1e-9), (t - peak) / max(1 - peak, 1e-9))
+        deep = top - 2.5
+        inside = (np.abs(x) <= lateral / 2) & (t >= 0) & (t <= 1) & (deep >= 0)
+        return np.where(inside & (deep <= ends[0] + (ends[1] - ends[0]) * far), value, 1.0)
+
+    return texture
+
+
 @dataclass(frozen=True, eq=False)
 class Drawing:
     """A column on a grid, ready to be painted: positions of the samples of every vertebra."""
@@ -102,10 +120,14 @@ class Drawing:
 
 
 @cache
-def draw(grid: str, body: Body = BODY, neighbours: int = 1, bend: float = 6.0) -> Drawing:
-    """Draw a column of bodies, lordotic and leaning, with muscle, discs, cord and fluid beside it."""
+def draw(grid: str, body: Body = BODY, neighbours: int = 1, bend: float = 6.0, turn: float = 0.0) -> Drawing:
+    """Draw a column of bodies, lordotic and leaning, with muscle, discs, cord and fluid beside it.
+
+    `turn`: of every vertebra about its own axis, degrees; the column is half as scoliotic.
+    """
     spacing, shift = (GRIDS | MORE)[grid]
-    column = amid(body, neighbours=neighbours, lordosis=(bend,) * (2 * neighbours), tilt=bend)
+    more = {"lordosis": (bend,) * (2 * neighbours), "scoliosis": (turn / 2,) * (2 * neighbours)}
+    column = amid(body, neighbours=neighbours, tilt=bend, rotation=turn, **more)
     scan = column.scan(spacing, shift=shift, region="body")
     low, _ = column._reach(12.0)
     step, shape = np.array(spacing), scan.labels.shape
@@ -231,9 +253,14 @@ CASES = {
         "fluid_score": 0}),
     "chronic": SignalCase("STIR", 100, plain, {"edema_frac": 0, "stir_ratio": 1, "fluid_score": 0}),
     "fluid cleft": SignalCase("T2", 200, plate(FLUID, 24, 20, (4, 8)), {
-        "fluid_score": 24 * 20 * 4 * 24 / 4, "fluid_linear": 1}, {"T1": (400.0, plate(0.4, 24, 20, (4, 8)))}),
+        "fluid_score": 24 * 20 * 4 * 24 / 4, "fluid_linear": 1, "fluid_triangular": 0,
+        "fluid_focal": 0}, {"T1": (400.0, plate(0.4, 24, 20, (4, 8)))}),
     "focal fluid": SignalCase("STIR", 100, balls(FLUID, 5, (0, 0, 9)), {
         "fluid_score": 4 / 3 * pi * 5**3, "fluid_linear": 0}),
+    "larger focal fluid": SignalCase("STIR", 100, balls(FLUID, 6.5, (0, 0, 9.5)), {
+        "fluid_linear": 0, "fluid_triangular": 0, "fluid_focal": 1}),
+    "fluid wedge": SignalCase("STIR", 100, cut_wedge(FLUID, 20, 16, (10, 0)), {
+        "fluid_linear": 0, "fluid_triangular": 1, "fluid_focal": 0}),
     "even enhancement": SignalCase("T1_CONTRAST", 260, slab(1.6 / 1.3, 99), {
         "enh_rel": 2, "enh_rcov": 0, "enh_nonfrac": 0, "enh_hifrac": 1}, EVEN, 0.02),
     "uneven enhancement": SignalCase("T1_CONTRAST", 260, halves(1.02 / 1.3, 1.9 / 1.3, 11), {
@@ -252,10 +279,12 @@ CASES = {
     "diffusion 0.9": SignalCase("ADC", 500, slab(1.8, 99), {
         "adc_med": 0.9, "adc_p10": 0.9 - 1.2816 * 0.025}),
 }  # fmt: skip
-# 0.5 mm takes long: the cases in which size matters. A border along thick axial slices has no margin.
+# 0.5 mm takes long: the cases in which size matters. A border along thick axial slices has no margin, and
+# voxels of 3 mm on a sagittal picture show no wedge.
 SOME = {
     "0.5 mm": ("under the endplate", "margin 1 mm", "band", "fluid cleft"),
-    "axial 3 mm": tuple(name for name in CASES if not name.startswith("margin")),
+    "axial 3 mm": tuple(name for name in CASES if not name.startswith(("margin", "fluid wedge"))),
+    "coronal 3 mm": tuple(name for name in CASES if name != "fluid wedge"),
 }
 
 
@@ -266,7 +295,8 @@ def tolerance(sign: str, true: float, spacing: tuple[float, float, float]) -> fl
     rules = {
         "t1_rep_frac": share, "t1_spared_frac": share, "edema_frac": share, "enh_nonfrac": share,
         "enh_hifrac": share, "endplate_localisation": 0.03 + 0.02 * coarse,
-        "n_foci": 0, "margin_absent": 0, "fluid_linear": 0, "largest_share": 0.04,
+        "n_foci": 0, "margin_absent": 0, "largest_share": 0.04,
+        "fluid_linear": 0, "fluid_triangular": 0, "fluid_focal": 0,
         "margin_width_mm": 0.7, "band_score": 0.06 + 0.03 * coarse,
         "fluid_score": (0.3 + 0.1 * along) * true, "drop": 1.5, "drop_roi": 2 + coarse,
         "enh_bimodality": 0.12, "enh_rcov": 0.08,

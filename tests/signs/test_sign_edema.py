@@ -13,7 +13,8 @@ from radiomics_vert.signs.edema import contrast_ratio
 from radiomics_vert.signs.nouns import Layer
 
 GRID = "3 mm"
-SIGNS = ["edema_frac", "stir_ratio", "edema_cr", "fluid_score", "fluid_linear"]
+SHAPES = ["fluid_linear", "fluid_triangular", "fluid_focal"]
+SIGNS = ["edema_frac", "stir_ratio", "edema_cr", "fluid_score", *SHAPES]
 
 
 def painted(marrow, sequence: str = "STIR", first=None, grid: str = GRID, layers=None):
