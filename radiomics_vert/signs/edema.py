@@ -109,7 +109,7 @@ def shape_flags(kind: str | None) -> dict[str, Value]:
     {'fluid_linear': 0.0, 'fluid_triangular': 0.0, 'fluid_focal': 1.0}
     """
     if kind is None:
-        unseen = Absent("RV338", "fluid thinner than three voxels: too coarse to tell a triangle from a focus")
+        unseen = Absent("RV338", "fluid thinner than three voxels: a triangle or a focus, too coarse to tell")
         return {"fluid_linear": 0.0, "fluid_triangular": unseen, "fluid_focal": unseen}
     return {f"fluid_{each}": float(each == kind) for each in _KINDS}
 
