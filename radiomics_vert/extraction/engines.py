@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
 from typing import Any
@@ -70,17 +71,46 @@ def engine_version(engine: str) -> Mapping[str, str]:
     return {"engine": engine, name: version, **libraries}
 
 
-def engines_used(steps: Sequence[tuple[str, str]]) -> dict[str, str]:
+@dataclass(frozen=True)
+class Used:
+    """A step, as far as provenance names it.
+
+    Parameters
+    ----------
+    name : str
+        Of the step; with the sequence, where sequences have parameters of their own.
+    image_type : str or None
+        The pyradiomics image type; None for shape.
+    engine : str
+        `native` or `pyradiomics`.
+    """
+
+    name: str
+    image_type: str | None
+    engine: str
+
+
+def engines_used(steps: Sequence[Used]) -> dict[str, str]:
     """Return what computes several steps, in words where engines differ.
 
     Parameters
     ----------
-    steps : sequence of (str, str)
-        Names and engines.
+    steps : sequence of Used
+        The steps.
+
+    Returns
+    -------
+    dict of str to str
+        The engine, with the steps that it leaves to pyradiomics; distributions and versions; and
+        `filters`, where images of the native engine are filtered by ITK and PyWavelets, because its own
+        kernels do not have their bits on this machine.
     """
-    names = sorted({engine for _, engine in steps}) or ["pyradiomics"]
+    names = sorted({step.engine for step in steps}) or ["pyradiomics"]
     found = {key: value for name in reversed(names) for key, value in engine_version(name).items()}
     if len(names) > 1:
-        others = ", ".join(dict.fromkeys(step for step, engine in steps if engine == "pyradiomics"))
+        others = ", ".join(dict.fromkeys(step.name for step in steps if step.engine == "pyradiomics"))
         found["engine"] += f" (pyradiomics: {others})"
+    compiled = any(step.engine == "native" and step.image_type in native.FILTERS for step in steps)
+    if compiled and not native.same_bits():
+        found["filters"] = "of ITK and PyWavelets, whose bits the compiled ones do not have on this machine"
     return found

@@ -19,7 +19,7 @@ from radiomics_vert.errors import ImageError, Problem, RadiomicsVertError
 from radiomics_vert.extraction.assemble import Outcomes, make_table
 from radiomics_vert.extraction.cache import Cache, Ingredients
 from radiomics_vert.extraction.engine import Outcome
-from radiomics_vert.extraction.engines import engine_version, engines_used
+from radiomics_vert.extraction.engines import Used, engine_version, engines_used
 from radiomics_vert.extraction.params import ExtractionParams, Step
 from radiomics_vert.extraction.plane import fit_to_scan
 from radiomics_vert.extraction.preparing import compute_case, orientation_of, read_prepared, reference_digest
@@ -254,7 +254,12 @@ def _run(work: Work, *, store: Cache | None) -> tuple[list[tuple[tuple[str, str]
 def origins(cohort: Cohort, params: Mapping[str, ExtractionParams]) -> dict[str, Any]:
     """Return what made a feature table: parameters, engine, manifest, versions."""
     used = {sequence: {"name": own.name, "digest": own.digest} for sequence, own in params.items()}
-    steps = [(step.name, step.engine) for own in params.values() for step in own.steps()]
+    several = len({own.digest for own in params.values()}) > 1
+    steps = [
+        Used(f"{step.name} of {sequence}" if several else step.name, step.image_type, step.engine)
+        for sequence, own in params.items()
+        for step in own.steps()
+    ]
     return {
         "parameters": used,
         "engine": engines_used(steps),

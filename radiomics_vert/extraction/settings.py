@@ -57,8 +57,10 @@ UNSUITABLE: dict[str, str] = {
     "voxelSetting": "remove it: features are computed per vertebra, not per voxel",
     "voxelBased": "remove it: features are computed per vertebra, not per voxel",
     "kernelRadius": "remove it: features are computed per vertebra, not per voxel",
-    "LBP2D": "remove it: local binary patterns are not supported; see params/ for the filters that are",
-    "LBP3D": "remove it: local binary patterns are not supported; see params/ for the filters that are",
+    "LBP2D": "remove it: local binary patterns in 2-D are not supported; pyradiomics needs scikit-image for "
+    "them, which is no dependency here",
+    "LBP3D": "remove it: local binary patterns in 3-D are not supported; pyradiomics computes them with a "
+    "function (sph_harm) that SciPy has removed, and would leave the image out without an error",
     "shape2D": "use the class 'shape': a vertebra spans several slices, and 2-D shape needs exactly one",
 }
 

@@ -22,6 +22,9 @@ VERSION = "2"
 
 Classes = Mapping[str, tuple[str, ...]]
 
+FILTERS = frozenset({"LoG", "Wavelet"})
+"""Image types that have compiled filters."""
+
 _CLASSES = frozenset({"shape", "firstorder", "glcm", "glrlm", "glszm", "gldm", "ngtdm"})
 _NORMS = (None, "manhattan", "euclidean", "infinity", "no_weighting")
 
