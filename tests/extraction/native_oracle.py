@@ -7,13 +7,29 @@ from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from radiomics import getFeatureClasses
 
+from radiomics_vert.extraction.engine import Volumes
 from radiomics_vert.extraction.features import quiet
 from radiomics_vert.extraction.grid import tight_box
 
 TEXTURES = ("firstorder", "glcm", "glrlm", "glszm", "gldm", "ngtdm")
+
+
+_ALWAYS: dict[str, Any] = {"deadline": None, "suppress_health_check": list(HealthCheck), "print_blob": True}
+
+
+def same_examples(count: int) -> hypothesis_settings:
+    """Draw the same examples in every run, so that a change alone can make a test fail."""
+    return hypothesis_settings(max_examples=count, derandomize=True, **_ALWAYS)
+
+
+def fresh_examples(count: int) -> hypothesis_settings:
+    """Draw other examples in every run; a failure prints the line that repeats it (`reproduce_failure`)."""
+    return hypothesis_settings(max_examples=count, derandomize=False, database=None, **_ALWAYS)
 
 
 LIMIT = 1e-8
@@ -115,4 +131,69 @@ regions = st.builds(
     st.sampled_from(["ball", "full", "two levels", "holes", "dust"]),
     st.integers(0, 3),
 )
+
+
+def scan(
+    seed: int, shape: tuple[int, int, int], kind: str, smooth: int, spacing: np.ndarray
+) -> tuple[Volumes, tuple[int, ...]]:
+    """Return a region somewhere in a larger image, and its bounding box along x, y, z."""
+    rng = np.random.default_rng(seed)
+    _, mask = region(seed, shape, kind, smooth)
+    before = rng.integers(0, 5, 3)
+    size = [int(n) for n in before + mask.shape + rng.integers(4, 8, 3)]
+    voxels = rng.normal(100, 60, size)
+    for _ in range(smooth):
+        for axis in range(3):
+            voxels = (voxels + np.roll(voxels, 1, axis)) * 0.7
+    labels = np.zeros(size, np.uint8)
+    start = tuple(slice(int(b), int(b) + n) for b, n in zip(before, mask.shape, strict=True))
+    labels[start] = mask
+    kept = voxels if seed % 3 == 0 else voxels.round().astype(np.int16)
+    images = [sitk.GetImageFromArray(array) for array in (kept, labels)]
+    for image in images:
+        image.SetSpacing(spacing[::-1].tolist())
+    return Volumes(*images), tuple(bound for s in start[::-1] for bound in (s.start, s.stop))
+
+
+resegmentations = st.one_of(
+    st.just({}),
+    st.fixed_dictionaries(
+        {
+            "resegmentRange": st.sampled_from([[60, 180], [-400, 400], [90]]),
+            "resegmentMode": st.just("absolute"),
+            "resegmentShape": st.booleans(),
+        }
+    ),
+    st.fixed_dictionaries(
+        {
+            "resegmentRange": st.sampled_from([[-1, 1.5], [-3, 3]]),
+            "resegmentMode": st.just("sigma"),
+            "resegmentShape": st.booleans(),
+        }
+    ),
+    st.fixed_dictionaries(
+        {"resegmentRange": st.sampled_from([[0.2, 0.9]]), "resegmentMode": st.just("relative")}
+    ),
+)
+filters = st.fixed_dictionaries(
+    {
+        "Original": st.just({}),
+        "LoG": st.fixed_dictionaries({"sigma": st.lists(st.floats(0.4, 4), min_size=1, max_size=1)}),
+        "Wavelet": st.fixed_dictionaries(
+            {
+                "wavelet": st.sampled_from(["coif1", "haar", "db2", "sym3", "bior1.3"]),
+                "start_level": st.sampled_from([0, 0, 1]),
+                "level": st.sampled_from([1, 1, 2]),
+            }
+        ),
+    }
+)
 spacings = st.tuples(*[st.floats(0.3, 6)] * 3).map(np.array)
+scans = st.builds(
+    scan,
+    st.integers(0, 10**6),
+    st.tuples(st.integers(2, 7), st.integers(2, 8), st.integers(2, 9)),
+    st.sampled_from(["ball", "full", "holes"]),
+    st.integers(0, 2),
+    spacings,
+)

@@ -4,18 +4,29 @@ from __future__ import annotations
 
 import native_oracle as oracle
 import numpy as np
-from hypothesis import HealthCheck, given
-from hypothesis import settings as hypothesis_settings
+import pytest
+from hypothesis import given
 
 from radiomics_vert.extraction.features import quiet
 from radiomics_vert.extraction.native.shape import shape_features
 
 
-@hypothesis_settings(
-    max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
-)
+@oracle.same_examples(150)
 @given(found=oracle.regions, spacing=oracle.spacings)
 def test_native_equals_pyradiomics(found: tuple[np.ndarray, np.ndarray], spacing: np.ndarray) -> None:
+    compare(found, spacing)
+
+
+@pytest.mark.slow
+@oracle.fresh_examples(500)
+@given(found=oracle.regions, spacing=oracle.spacings)
+def test_native_equals_pyradiomics_on_regions_that_nobody_has_seen(
+    found: tuple[np.ndarray, np.ndarray], spacing: np.ndarray
+) -> None:
+    compare(found, spacing)
+
+
+def compare(found: tuple[np.ndarray, np.ndarray], spacing: np.ndarray) -> None:
     _, mask = found
     if mask.sum() < 2:
         return  # pyradiomics refuses a single voxel

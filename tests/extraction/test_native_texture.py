@@ -9,8 +9,7 @@ import native_oracle as oracle
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from hypothesis import HealthCheck, given
-from hypothesis import settings as hypothesis_settings
+from hypothesis import given
 
 from radiomics_vert.extraction import features as reference
 from radiomics_vert.extraction.features import quiet
@@ -33,12 +32,33 @@ def no_neighbours(name: str, shape: tuple[int, ...], settings: dict[str, Any]) -
     return name != "firstorder" and max(lengths) < min([1] if near else settings["distances"])
 
 
+DRAWN: dict[str, Any] = {
+    "found": oracle.regions,
+    "spacing": oracle.spacings,
+    "settings": oracle.settings,
+}
+
+
 @pytest.mark.parametrize("name", oracle.TEXTURES)
-@hypothesis_settings(
-    max_examples=80, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
-)
-@given(found=oracle.regions, spacing=oracle.spacings, settings=oracle.settings)
+@oracle.same_examples(80)
+@given(**DRAWN)
 def test_native_equals_pyradiomics(
+    name: str, found: tuple[np.ndarray, np.ndarray], spacing: np.ndarray, settings: dict[str, Any]
+) -> None:
+    compare(name, found, spacing, settings)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", oracle.TEXTURES)
+@oracle.fresh_examples(400)
+@given(**DRAWN)
+def test_native_equals_pyradiomics_on_regions_that_nobody_has_seen(
+    name: str, found: tuple[np.ndarray, np.ndarray], spacing: np.ndarray, settings: dict[str, Any]
+) -> None:
+    compare(name, found, spacing, settings)
+
+
+def compare(
     name: str, found: tuple[np.ndarray, np.ndarray], spacing: np.ndarray, settings: dict[str, Any]
 ) -> None:
     image, mask = found
