@@ -280,9 +280,9 @@ def test_sentences_set_the_study_against_the_literature(found: Result) -> None:
     assert "sensitivity here 0.69 (0.53 to 0.82), published none; specificity here" in gas
     assert "published 0.99; not comparable (for osteonecrosis, not for the cause of a fracture)." in gas
     part = section.section(Inputs([spec(), found]))
-    assert part.items[0].paragraphs[1].startswith("4 published figures of sensitivity, specificity or AUC")
-    assert (
-        "its interval holds 2 of them, lies wholly below 1 and wholly above 1" in part.items[0].paragraphs[1]
+    assert part.items[0].paragraphs[1] == (
+        "4 comparisons with a published sensitivity, specificity or AUC could be made: the study's interval "
+        "holds the published figure in 2, lies wholly below it in 1 and wholly above it in 1 (second table)."
     )
     tables = {getattr(item, "key", ""): item for item in part.items}
     shown = tables["signs-literature"].shown
@@ -291,6 +291,9 @@ def test_sentences_set_the_study_against_the_literature(found: Result) -> None:
     assert shown["Published"].tolist()[:4] == ["0.67", "0.74", "0.769", "–"]
     assert len(tables["signs-literature"].data) == len(found.frame("literature")) > len(shown)
     assert tables["signs"].shown["Literature"].tolist()[3] == "no verdict"
+    # What a reader must see without scrolling stands first.
+    first = ["Sign", "Finding", "Expected high in", "AUC (95 % CI)", "q", "Seed", "n", "Literature"]
+    assert list(tables["signs"].shown.columns)[: len(first)] == first
 
 
 @pytest.mark.usefixtures("no_pictures")

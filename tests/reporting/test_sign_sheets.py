@@ -10,7 +10,7 @@ import pytest
 
 from radiomics_vert.cohort import Level
 from radiomics_vert.reporting.sheets import ScanSheet, SignSheets, draw_sheet, write_sign_sheets
-from radiomics_vert.reporting.sheets.pages import LEGEND
+from radiomics_vert.reporting.sheets.pages import LEGEND, LINES
 from radiomics_vert.signs import SignScan, measure_spine, prepare_spine
 from radiomics_vert.signs.drawing import OVERLAYS, PIXEL_MM, TISSUES, Drawing, draw_vertebra
 from radiomics_vert.signs.nouns import Layer
@@ -93,6 +93,8 @@ def test_everything_that_can_be_drawn_is_in_the_legend(drawn) -> None:
         s.kind for d in drawn.values() for s in d.strokes
     }
     assert found | set(OVERLAYS) | set(TISSUES) <= set(LEGEND)
+    assert {s.kind for d in drawn.values() for s in d.strokes} <= set(LINES) <= set(LEGEND)
+    assert not {r.kind for d in drawn.values() for r in d.regions} & set(LINES)
 
 
 def test_vertebra_without_frame_has_no_drawing() -> None:

@@ -99,9 +99,9 @@ def _literature_lead(inputs: Inputs) -> list[str]:
     if not agree + lower + higher:
         return []
     return [
-        f"{count(agree + lower + higher, 'published figure')} of sensitivity, specificity or AUC could be "
-        f"set against this study: its interval holds {number(agree)} of them, lies wholly below "
-        f"{number(lower)} and wholly above {number(higher)} (Table signs-literature)."
+        f"{count(agree + lower + higher, 'comparison')} with a published sensitivity, specificity or AUC "
+        f"could be made: the study's interval holds the published figure in {number(agree)}, lies wholly "
+        f"below it in {number(lower)} and wholly above it in {number(higher)} (second table)."
     ]
 
 
@@ -155,17 +155,17 @@ def _summary(signs: pd.DataFrame, inputs: Inputs) -> Table:
     shown = pd.DataFrame(
         {
             "Sign": [sign_name(row) for _, row in signs.iterrows()],
+            "Finding": words(signs, "agreement"),
+            "Expected high in": words(signs, "expected").replace("", ABSENT),
+            f"AUC ({inputs.level} CI)": with_interval(signs, ("auc", "ci_low", "ci_high")),
+            "q": cells_of(signs, "p_adjusted", p_value),
+            "Seed": words(signs, "seed").replace("", ABSENT),
+            "n": cells_of(signs, "n", number),
+            "Literature": words(signs, "literature").replace("", ABSENT),
             "Unit": words(signs, "unit"),
             f"{inputs.negative}, median": cells_of(signs, "median_negative", number),
             f"{inputs.positive}, median": cells_of(signs, "median_positive", number),
-            f"AUC ({inputs.level} CI)": with_interval(signs, ("auc", "ci_low", "ci_high")),
-            "q": cells_of(signs, "p_adjusted", p_value),
-            "Finding": words(signs, "agreement"),
-            "Expected high in": words(signs, "expected").replace("", ABSENT),
-            "Literature": words(signs, "literature").replace("", ABSENT),
-            "Seed": words(signs, "seed").replace("", ABSENT),
             "Evidence": words(signs, "evidence"),
-            "n": cells_of(signs, "n", number),
             "Absent": cells_of(signs, "n_absent", number),
         },
         dtype=object,

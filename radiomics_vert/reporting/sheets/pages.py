@@ -53,6 +53,8 @@ LEGEND: Mapping[str, str] = {
     "disc": "discs",
 }
 """What is drawn, in the order of the legend."""
+LINES = ("endplate", "height", "plane", "wall", "chord", "bulge", "axis", "edge", "band")
+"""Which of it are lines; the rest are regions with an outline."""
 
 
 def write_sign_sheets(sheets: SignSheets, folder: Path) -> Path:
@@ -197,7 +199,7 @@ def _drawn(picture: SheetPicture, level: str) -> dict[str, Any]:
         "views": [(place * (side + BETWEEN), view) for place, view in enumerate(picture.views)],
         "bar": round(10.0 / picture.pixel_mm, 1),
         "text": round(side * 0.045, 1),
-        "legend": [(kind, text) for kind, text in LEGEND.items() if kind in kinds],
+        "legend": [(kind, text, kind in LINES) for kind, text in LEGEND.items() if kind in kinds],
         "alt": f"{level} in three planes of its own frame, with what was measured drawn on it.",
         "window": f"{number(low)} to {number(high)}",
         "field": f"{side * picture.pixel_mm:.0f} mm",
