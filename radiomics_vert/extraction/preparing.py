@@ -21,7 +21,7 @@ from radiomics_vert.extraction.engine import Outcome, Volumes, compute_steps
 from radiomics_vert.extraction.grid import crop
 from radiomics_vert.extraction.params import Step
 from radiomics_vert.extraction.preprocessing import Preprocessing
-from radiomics_vert.imaging import Geometry, read_image
+from radiomics_vert.imaging import Geometry, read_geometry, read_image
 from radiomics_vert.imaging.preprocessing import (
     AffineMap,
     BiasCorrection,
@@ -314,8 +314,8 @@ def prepare(
 def read_prepared(scan: Scan, preprocessing: Preprocessing, references: Sequence[Case] = ()) -> PreparedScan:
     """Read a scan and bring it into the wanted orientation: :func:`prepare`, with less memory.
 
-    The image is turned before the mask is read, so that two copies of it and the mask are never in memory at
-    once.
+    Where axes change places, an image is in memory twice while it is turned; that is done before the mask is
+    read.
 
     Parameters
     ----------
@@ -327,16 +327,19 @@ def read_prepared(scan: Scan, preprocessing: Preprocessing, references: Sequence
     ImageError, CohortError
         As :func:`read_volumes`.
     """
-    image = read_image(scan.image, series=scan.series, verified=True)
-    geometry, parts = image.geometry, [image.volume]
-    del image
-    orientation, turns = orientation_of(geometry, preprocessing), preprocessing.orientation == "LPS"
-    turned = _placed(parts.pop(), orientation) if turns else parts.pop()
+    geometry = read_geometry(scan.image, series=scan.series)
+    orientation = orientation_of(geometry, preprocessing)
+    if orientation.keeps_axes:
+        held = [read_volumes(scan)]
+        return prepare(scan, held.pop(), preprocessing, references)
+    parts = [read_image(scan.image, series=scan.series, verified=True).volume]
+    geometry = Geometry.of(parts[0])
+    image = _placed(parts.pop(), orientation)
     labels = load_vertebrae(scan)
     _require_same_grid(geometry, labels.geometry, scan)
     parts.append(labels.volume)
     del labels
-    volumes = Volumes(turned, _placed(parts.pop(), orientation) if turns else parts.pop())
+    volumes = Volumes(image, _placed(parts.pop(), orientation))
     return PreparedScan(scan, volumes, orientation, geometry, preprocessing, tuple(references))
 
 
@@ -350,7 +353,8 @@ def read_volumes(scan: Scan) -> Volumes:
     CohortError
         As :func:`radiomics_vert.cohort.load_vertebrae`.
     """
-    image, labels = read_image(scan.image, series=scan.series, verified=True), load_vertebrae(scan)
+    labels = load_vertebrae(scan)  # first: while a mask is read, it is in memory twice
+    image = read_image(scan.image, series=scan.series, verified=True)
     _require_same_grid(image.geometry, labels.geometry, scan)
     return Volumes(image.volume, labels.volume)
 

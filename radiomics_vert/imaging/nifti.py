@@ -10,10 +10,12 @@ from __future__ import annotations
 import math
 import os
 import struct
+import sys
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -25,6 +27,11 @@ LARGEST_EXTENSION = 1 << 22
 # Deflate writes at most 1032 bytes for each that it reads: more cannot be in a file.
 _LARGEST_RATIO = 1032
 _FLOAT_TYPES = {16: "f4", 64: "f8"}
+_WHOLE_TYPES = {2: "u1", 256: "i1", 4: "i2", 512: "u2", 8: "i4", 768: "u4"}
+# size of the header -> magic and its offset, format and offset of scl_slope and scl_inter
+_SCALES = {348: (b"n+1\0", 344, "<2f", 112), 540: (b"n+2\0", 4, "<2d", 176)}
+# [O] Bytes of the slices that are handed over at a time.
+_SLAB = 1 << 23
 # size of the header -> format and offset of dim, datatype, bitpix, pixdim[1:4], vox_offset
 _LAYOUTS = {
     348: (("8h", 40), ("h", 70), ("h", 72), ("3f", 80), ("f", 108)),
@@ -153,6 +160,64 @@ def first_bytes(path: Path, count: int) -> bytes:
         if len(start) >= count:
             break
     return start[:count]
+
+
+def stored_kind(path: Path) -> np.dtype[Any] | None:
+    """Return the number type of voxels that are stored as they are meant.
+
+    Parameters
+    ----------
+    path : Path
+        A NIfTI file.
+
+    Returns
+    -------
+    dtype or None
+        None for all but three-dimensional images of whole numbers without a scale, in the byte order of this
+        machine.
+
+    Raises
+    ------
+    ImageError
+        As :func:`read_header`.
+    """
+    header, start = read_header(path), first_bytes(path, max(_LAYOUTS))
+    kind = _WHOLE_TYPES.get(header.datatype)
+    if header.order != "<" or sys.byteorder != "little" or kind is None or len(header.shape) != 3:
+        return None
+    magic, place, scale, at = _SCALES[struct.unpack_from("<i", start)[0]]
+    plain = start[place : place + 4] == magic and struct.unpack_from(scale, start, at) in ((0, 0), (1, 0))
+    return np.dtype(kind) if plain else None
+
+
+def slabs(path: Path, kind: np.dtype[Any]) -> Iterator[np.ndarray]:
+    """Yield the voxels of a NIfTI file some slices at a time, shape (z, y, x); stops where the file ends.
+
+    What is yielded is filled anew for the next slices.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    kind : dtype
+        What :func:`stored_kind` returned.
+    """
+    header = read_header(path)
+    x, y, depth = header.shape
+    slab = np.empty((min(depth, max(1, _SLAB // (x * y * kind.itemsize))), y, x), kind)
+    room, filled, skip = slab.data.cast("B"), 0, header.offset
+    for piece in content(path):
+        rest = memoryview(piece)[skip:]
+        skip = max(0, skip - len(piece))
+        while rest and depth:
+            taken = min(len(rest), room.nbytes - filled)
+            room[filled : filled + taken] = rest[:taken]
+            filled, rest = filled + taken, rest[taken:]
+            if filled == room.nbytes:
+                yield slab
+                depth, filled = depth - len(slab), 0
+                slab = slab[:depth]
+                room = room[: slab.nbytes]
 
 
 def nonfinite_voxels(path: Path) -> np.ndarray:

@@ -14,7 +14,13 @@ from radiomics_vert.errors import ImageError, Problem
 from radiomics_vert.imaging.containers import require_complete, require_supported, suffix_of
 from radiomics_vert.imaging.dicom import is_series, open_stack, read_voxels
 from radiomics_vert.imaging.geometry import Geometry
-from radiomics_vert.imaging.nifti import checksum_of, nonfinite_voxels, promised_checksum
+from radiomics_vert.imaging.nifti import (
+    checksum_of,
+    nonfinite_voxels,
+    promised_checksum,
+    slabs,
+    stored_kind,
+)
 from radiomics_vert.imaging.streams import is_gzip
 from radiomics_vert.imaging.volumes import Image, LabelMap
 
@@ -195,11 +201,42 @@ def _proven(path: Path) -> sitk.Image | None:
 def _load(path: Path) -> sitk.Image:
     with _quiet_itk():
         try:
-            volume = sitk.ReadImage(str(path))
+            volume = _streamed(path) or sitk.ReadImage(str(path))
         except RuntimeError as error:
             raise ImageError(_unreadable(path, error)) from error
     # One volume stored as 4-D (a common export quirk) is an ordinary 3-D image.
     return volume[:, :, :, 0] if volume.GetDimension() == 4 else volume
+
+
+def _streamed(path: Path) -> sitk.Image | None:
+    """Read a compressed NIfTI file slab by slab: ITK's own reader has all voxels in memory twice.
+
+    None where that is left to ITK: other number types and byte orders, scales, damage.
+    """
+    if suffix_of(path) not in (".nii", ".nii.gz") or not is_gzip(path):
+        return None
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
+    reader.ReadImageInformation()
+    try:
+        kind = stored_kind(path)
+        if kind is None:
+            return None
+        volume, filled = None, 0
+        for slab in slabs(path, kind):
+            part = sitk.GetImageFromArray(slab)
+            if volume is None:
+                volume = sitk.Image(reader.GetSize(), part.GetPixelID())
+            volume[:, :, filled : filled + len(slab)] = part
+            filled += len(slab)
+    except ImageError:
+        return None
+    if volume is None or filled < volume.GetDepth() or volume.GetPixelID() != reader.GetPixelID():
+        return None
+    volume.SetSpacing(reader.GetSpacing())
+    volume.SetOrigin(reader.GetOrigin())
+    volume.SetDirection(reader.GetDirection())
+    return volume
 
 
 def _unreadable(path: Path, error: RuntimeError) -> Problem:

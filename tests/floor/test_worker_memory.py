@@ -27,6 +27,22 @@ for _ in range(2):
     assert len(table.values) == 17, len(table.values)
     print(json.dumps(table.provenance.run["memory"]))
 """
+# Pages included; in a process that has imported the whole package, as the command line has.
+QUALITY = """
+import json
+from pathlib import Path
+import radiomics_vert as rv
+from radiomics_vert.parallel import memory_of_workers
+from radiomics_vert.study.quality import control_quality
+cohort = rv.read_cohort("images.csv", scheme="verse")
+content = {"imageType": {"Original": {}}, "setting": {"binWidth": 25, "resampledPixelSpacing": [1, 1, 1]}}
+params = {"CT": rv.extraction.ExtractionParams.from_mapping(content)}
+for _ in range(2):
+    with memory_of_workers() as memory:
+        found = control_quality(cohort, cohort, params, title="one spine", folder=Path("out"))
+    assert found.table["voxels_resampled"].notna().sum() == 17
+    print(json.dumps(memory.facts(512 * 512 * 300 * 3)))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -36,9 +52,10 @@ def whole_spine(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
+@pytest.mark.parametrize("work", [EXTRACTION, QUALITY], ids=["extraction", "quality"])
 @pytest.mark.parametrize("stored", ["LPS", "RAS"])
 def test_a_whole_spine_needs_its_voxels_and_300_mb_at_most(
-    whole_spine: tuple[Path, Path], tmp_path: Path, stored: str
+    whole_spine: tuple[Path, Path], tmp_path: Path, stored: str, work: str
 ) -> None:
     image, mask = (tmp_path / path.name for path in whole_spine)
     for source, target in zip(whole_spine, (image, mask), strict=True):
@@ -47,7 +64,7 @@ def test_a_whole_spine_needs_its_voxels_and_300_mb_at_most(
     (tmp_path / "images.csv").write_text(
         f"subject_id,sequence,image,mask\nspine,CT,{image.name},{mask.name}\n", "utf-8"
     )
-    command = [sys.executable, "-c", EXTRACTION]
+    command = [sys.executable, "-c", work]
     printed = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
     found = [json.loads(line) for line in printed.splitlines()]
     assert len(found) == 2

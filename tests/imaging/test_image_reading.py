@@ -17,6 +17,7 @@ from radiomics_vert.imaging import (
     Image,
     LabelMap,
     file_digest,
+    nifti,
     read_geometry,
     read_image,
     read_label_map,
@@ -244,3 +245,45 @@ def test_a_header_that_promises_more_than_the_file_can_hold_allocates_nothing(
     monkeypatch.setattr(reading, "_load", lambda path: pytest.fail("loaded"))
     with pytest.raises(ImageError, match="RV202"):
         read_label_map("b.nii.gz")
+
+
+KINDS = [np.uint8, np.int8, np.int16, np.uint16, np.int32, np.uint32]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=[kind.__name__ for kind in KINDS])
+@pytest.mark.parametrize("slab", [1, 200, 1 << 23])
+def test_compressed_whole_numbers_are_read_slab_by_slab_as_itk_reads_them(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, kind: type[np.generic], slab: int
+) -> None:
+    monkeypatch.setattr(nifti, "_SLAB", slab)
+    limits = np.iinfo(kind)
+    voxels = np.random.default_rng(5).integers(limits.min, limits.max, (9, 8, 7), kind, endpoint=True)
+    sitk.WriteImage(on_grid(voxels), "a.nii.gz")
+    found, expected = reading._streamed(Path("a.nii.gz")), sitk.ReadImage("a.nii.gz")
+    assert found is not None
+    assert found.GetPixelID() == expected.GetPixelID()
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(found), sitk.GetArrayFromImage(expected))
+    for name in ("GetSpacing", "GetOrigin", "GetDirection", "GetSize"):
+        assert getattr(found, name)() == getattr(expected, name)()
+
+
+def _compressed(content: bytes) -> None:
+    Path("a.nii.gz").write_bytes(gzip.compress(content))
+
+
+def test_what_is_stored_in_another_way_is_left_to_itk(folder: Path, intensities: np.ndarray) -> None:
+    sitk.WriteImage(on_grid(intensities), "a.nii")
+    plain = Path("a.nii").read_bytes()
+    _compressed(plain)
+    assert reading._streamed(Path("a.nii.gz")) is not None
+    scaled, cut, analyze = bytearray(plain), plain[:-1], bytearray(plain)
+    scaled[112:120] = struct.pack("<2f", 2, -1)  # scl_slope, scl_inter
+    analyze[344:348] = bytes(4)  # magic
+    for content in (scaled, cut, analyze):
+        _compressed(bytes(content))
+        assert reading._streamed(Path("a.nii.gz")) is None
+    sitk.WriteImage(sitk.Cast(on_grid(intensities), sitk.sitkFloat32), "a.nii.gz")
+    assert reading._streamed(Path("a.nii.gz")) is None
+    sitk.WriteImage(sitk.JoinSeries([on_grid(intensities)]), "a.nii.gz")
+    assert reading._streamed(Path("a.nii.gz")) is None
+    assert read_image("a.nii.gz").geometry.size == (7, 8, 9)

@@ -11,7 +11,7 @@ from radiomics_vert.imaging.geometry import Geometry
 from radiomics_vert.imaging.orientation import patient_axes
 
 Box = tuple[int, int, int, int, int, int]
-_SLAB = 16
+_SLAB = 8
 """Slices that are moved at a time."""
 
 
@@ -53,6 +53,11 @@ class Orientation:
         """Whether the file is in LPS order already."""
         return self == Orientation()
 
+    @property
+    def keeps_axes(self) -> bool:
+        """Whether each axis stays in its place, in its direction or against it."""
+        return self.axes == (0, 1, 2)
+
     def inverse(self) -> Orientation:
         """Return the way back."""
         back = [self.axes.index(axis) for axis in range(3)]
@@ -81,33 +86,71 @@ class Orientation:
         return x0, x1, y0, y1, z0, z1
 
     def apply(self, volume: sitk.Image) -> sitk.Image:
-        """Return an image or label map with its voxels in the new order, at the same place in space."""
+        """Return an image or label map with its voxels in the new order, at the same place in space.
+
+        An image that nobody else holds is not copied where its axes keep their order and only run the other
+        way.
+        """
         if self.keeps_order:
             return volume
+        header = self._header(volume)
+        parts = [volume]
+        del volume
+        turned = self._reversed(parts.pop()) if self.keeps_axes else self._permuted(parts.pop())
+        turned.SetSpacing(header.GetSpacing())
+        turned.SetOrigin(header.GetOrigin())
+        turned.SetDirection(header.GetDirection())
+        return turned
+
+    @property
+    def _steps(self) -> tuple[slice, ...]:
+        """How numpy, which counts the axes from z to x, turns axes around."""
+        return tuple(slice(None, None, -1 if flipped else 1) for flipped in reversed(self.flipped))
+
+    def _permuted(self, volume: sitk.Image) -> sitk.Image:
         size = [volume.GetSize()[axis] for axis in self.axes]
-        turned = self._grid(volume, size)
-        order = [2 - self.axes[2 - axis] for axis in range(3)]  # numpy counts the axes from z to x
-        steps = tuple(slice(None, None, -1 if flipped else 1) for flipped in reversed(self.flipped))
-        voxels = sitk.GetArrayViewFromImage(volume).transpose(order)[steps]
+        turned = sitk.Image(size, volume.GetPixelID())
+        order = [2 - self.axes[2 - axis] for axis in range(3)]
+        voxels = sitk.GetArrayViewFromImage(volume).transpose(order)[self._steps]
         # Slab by slab: SimpleITK's own filters take two to four times as long.
         for start in range(0, size[2], _SLAB):
             slab = sitk.GetImageFromArray(np.ascontiguousarray(voxels[start : start + _SLAB]))
             turned[:, :, start : start + slab.GetDepth()] = slab
         return turned
 
-    def _grid(self, volume: sitk.Image, size: list[int]) -> sitk.Image:
-        """Return an empty image of the same type on the grid in the new order."""
+    def _reversed(self, volume: sitk.Image) -> sitk.Image:
+        """Turn axes around in place: two slabs that change places are held at a time."""
+        turned = sitk.Image(volume)
+        del volume  # where the caller does not keep it either, SimpleITK need not copy the voxels
+        depth, across = turned.GetSize()[2], self.flipped[2]
+        half = (depth + 1) // 2 if across else depth
+        for start in range(0, half, _SLAB):
+            near = range(start, min(start + _SLAB, half))
+            far = range(depth - near.stop, depth - near.start) if across else near
+            slabs = [(to.start, self._slab(turned, part)) for to, part in {(near, far), (far, near)}]
+            for place, slab in slabs:
+                turned[:, :, place : place + slab.GetDepth()] = slab
+        return turned
+
+    def _slab(self, volume: sitk.Image, part: range) -> sitk.Image:
+        # A view per slab: SimpleITK may give an image other memory when it is written to.
+        voxels = sitk.GetArrayViewFromImage(volume)[part.start : part.stop][self._steps]
+        slab: sitk.Image = sitk.GetImageFromArray(np.ascontiguousarray(voxels))
+        return slab
+
+    def _header(self, volume: sitk.Image) -> sitk.Image:
+        """Return an image of one voxel, with spacing, origin and direction of the grid in the new order."""
         header = sitk.Image([1, 1, 1], sitk.sitkUInt8)
         header.SetSpacing(volume.GetSpacing())
         header.SetOrigin(volume.GetOrigin())
         header.SetDirection(volume.GetDirection())
         header = sitk.PermuteAxes(header, list(self.axes))
+        size = [volume.GetSize()[axis] for axis in self.axes]
         first = [extent - 1 if flipped else 0 for extent, flipped in zip(size, self.flipped, strict=True)]
-        grid = sitk.Image(size, volume.GetPixelID())
-        grid.SetSpacing(header.GetSpacing())
-        grid.SetOrigin(header.TransformIndexToPhysicalPoint(first))
-        grid.SetDirection(sitk.Flip(header, list(self.flipped)).GetDirection())
-        return grid
+        origin = header.TransformIndexToPhysicalPoint(first)
+        flipped: sitk.Image = sitk.Flip(header, list(self.flipped))
+        flipped.SetOrigin(origin)
+        return flipped
 
 
 def without_position(volume: sitk.Image) -> sitk.Image:
