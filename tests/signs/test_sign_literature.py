@@ -143,3 +143,11 @@ def test_figures_stand_in_the_specification(real_data):
         assert author in known or author in text, (name, author)
         if not math.isnan(entry.cut_off) and entry.cut_off > 0:
             assert f"{entry.cut_off:g}" in text, (name, entry.cut_off)
+
+
+def test_the_place_of_gas_has_the_direction_of_the_cleft():
+    """Row 35: a cleft under the upper endplate is benign, so that depth below it speaks against that."""
+    sign = registry()["gas_depth_rel"]
+    assert sign.direction == "metastatic"
+    assert "under the upper endplate" in sign.caveat
+    assert registry()["gas_ml"].direction == registry()["gas_linearity"].direction == "osteoporotic"
