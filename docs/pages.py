@@ -285,6 +285,8 @@ def signs_page() -> str:
         + ".",
         "*Needs* are masks and images beside the vertebra itself: `references` are unfractured vertebrae "
         "within three levels, `neighbours` the vertebrae directly above and below.",
+        "A T-score is no sign: it is measured by DXA and comes from the clinical table "
+        "([`dxa`](settings.md#dxa)). HU and mg/cm3 are measured on CT alone, and refused on MRI (RV332).",
     )
     blocks = list(intro)
     for family in dict.fromkeys(sign.family for sign in signs):

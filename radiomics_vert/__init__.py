@@ -53,7 +53,7 @@ if TYPE_CHECKING:
         scheme_names,
     )
     from radiomics_vert.cohort.discovery import discover
-    from radiomics_vert.dataset import Dataset, merge, read_dataset
+    from radiomics_vert.dataset import Dataset, DxaColumns, merge, read_dataset, t_scores
     from radiomics_vert.errors import Problem, RadiomicsVertError
     from radiomics_vert.extraction import (
         ExtractionParams,
@@ -103,6 +103,7 @@ if TYPE_CHECKING:
         precision_recall_band,
         roc_band,
     )
+    from radiomics_vert.signs.baselines import t_score, t_score_class
     from radiomics_vert.statistics import (
         adjust,
         associate,
@@ -140,7 +141,7 @@ _ROOMS = {
         "scheme_names",
     ),
     "cohort.discovery": ("discover",),
-    "dataset": ("Dataset", "merge", "read_dataset"),
+    "dataset": ("Dataset", "DxaColumns", "merge", "read_dataset", "t_scores"),
     "errors": ("Problem", "RadiomicsVertError"),
     "extraction": (
         "ExtractionParams",
@@ -190,6 +191,7 @@ _ROOMS = {
         "precision_recall_band",
         "roc_band",
     ),
+    "signs.baselines": ("t_score", "t_score_class"),
     "statistics": (
         "adjust",
         "associate",
@@ -211,6 +213,7 @@ _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 __all__ = [
     "Cohort",
     "Dataset",
+    "DxaColumns",
     "ExtractionParams",
     "FeatureSet",
     "FeatureTable",
@@ -289,6 +292,9 @@ __all__ = [
     "scheme_names",
     "subgroups",
     "summary_sentences",
+    "t_score",
+    "t_score_class",
+    "t_scores",
     "table_one",
     "validate_baselines",
     "validate_external",

@@ -120,6 +120,8 @@ CODES: dict[str, str] = {
     "RV413": "Variable of a subgroup is unknown",
     "RV414": "Missing values predict the class",
     "RV415": "One patient may be there under two ids",
+    "RV416": "Value for a T-score is not usable",
+    "RV417": "T-score does not apply",
     # statistics and models
     "RV501": "Split would separate vertebrae of one patient",
     "RV502": "Too few patients per class for the folds",

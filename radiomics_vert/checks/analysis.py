@@ -9,6 +9,7 @@ import pandas as pd
 from radiomics_vert.checks.findings import Finding
 from radiomics_vert.checks.identities import check_identities
 from radiomics_vert.dataset import Dataset
+from radiomics_vert.dataset.dxa import ABSENT
 from radiomics_vert.extraction import FeatureTable
 from radiomics_vert.phrases import count, vertebrae
 from radiomics_vert.results import Result
@@ -62,6 +63,7 @@ def check_dataset(dataset: Dataset, outer_folds: int | None = 5) -> list[Finding
         *_constant(dataset),
         *_many_candidates(dataset),
         *_mixed_covariates(dataset),
+        *_without_t_score(dataset),
     ]
 
 
@@ -221,6 +223,20 @@ def _left_out(dataset: Dataset) -> Iterator[Finding]:
             f"{len(group)} left out: {reason}",
             "nothing to do if this is what the study intends",
             tuple(group["unit"]),
+        )
+
+
+def _without_t_score(dataset: Dataset) -> Iterator[Finding]:
+    if ABSENT not in dataset.info:
+        return
+    lacking = dataset.info[dataset.info[ABSENT] != ""]
+    for reason, group in lacking.groupby(ABSENT, sort=True):
+        yield Finding(
+            "RV417",
+            "note",
+            f"{vertebrae(len(group))} of {count(group['subject_id'].nunique(), 'patient')}: {reason}",
+            "complete age, sex and menopausal status where they are known; the Z-score is for the others",
+            tuple(map(str, group.index)),
         )
 
 

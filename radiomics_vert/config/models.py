@@ -116,6 +116,61 @@ class SignSettings(Strict):
     )
 
 
+class DxaSettings(Strict):
+    """Bone density measured by DXA, from the clinical table: makes the columns t_score and t_score_class.
+
+    Normal from -1.0 on, osteopenia between, osteoporosis from -2.5 down, severe with a fragility fracture.
+    Only post-menopausal women and men from 50 on have a T-score; the measure of others is the Z-score. None
+    is ever made from HU or from MRI.
+    """
+
+    t_score: str | None = Field(None, description="Clinical column with the T-score as reported.")
+    bmd: str | None = Field(
+        None, description="Clinical column with the density in g/cm2, instead of the T-score."
+    )
+    reference: str | None = Field(
+        None, description="Name of the young adults that `bmd` is compared with: population, site, device."
+    )
+    young_mean: float | None = Field(None, gt=0, description="Their mean density, g/cm2.")
+    young_sd: float | None = Field(None, gt=0, description="Its standard deviation, g/cm2.")
+    age: str = Field("age", description="Clinical column with the age in years.")
+    sex: str = Field("sex", description="Clinical column with F or M (or female, male).")
+    postmenopausal: str | None = Field(
+        None, description="Clinical column with yes or no for women; without it women have no T-score."
+    )
+    postmenopausal_from: float | None = Field(
+        None,
+        gt=0,
+        description="Age from which a woman whose status is not recorded counts as post-menopausal; an "
+        "assumption of the study, so there is none by default.",
+    )
+    fragility: str | None = Field(
+        None,
+        description="Clinical column with yes or no: a fragility fracture makes osteoporosis severe. Where "
+        "all patients have a fracture it may restate the outcome.",
+    )
+
+    @model_validator(mode="after")
+    def _one_measurement(self) -> DxaSettings:
+        of_bmd = {name: getattr(self, name) for name in ("reference", "young_mean", "young_sd")}
+        if self.t_score is not None and self.bmd is not None:
+            raise ValueError("name the column of the T-score or that of the density, not both")
+        if self.bmd is not None and None in of_bmd.values():
+            lacking = ", ".join(name for name, value in of_bmd.items() if value is None)
+            raise ValueError(f"a density becomes a T-score by its reference: add {lacking}")
+        given = {name for name, value in self.model_dump().items() if value is not None} - {"age", "sex"}
+        if self.bmd is None and given & set(of_bmd):
+            raise ValueError("reference, young_mean and young_sd belong to bmd, which is not named")
+        if given and not given & {"t_score", "bmd"}:
+            raise ValueError("name the column of the measurement: t_score or bmd")
+        return self
+
+    @property
+    def measured(self) -> bool:
+        """Whether a measurement is named."""
+        return self.t_score is not None or self.bmd is not None
+
+
 class AssociationSettings(Strict):
     """How single features are compared between the classes."""
 
@@ -328,11 +383,12 @@ class StudySettings(Strict):
         [],
         description="Columns of the clinical table (age, sex, ...), or level_region, level_order, site, or "
         "facts of acquisition that the files or the image table tell (slice_thickness, contrast_phase, kvp, "
-        "field_strength, manufacturer, model, ...; of several sequences the first that has the fact); "
-        "compared in Table 1 and validated as a model of their own.",
+        "field_strength, manufacturer, model, ...; of several sequences the first that has the fact), or, "
+        "with `dxa`, t_score and t_score_class; compared in Table 1 and validated as a model of their own.",
     )
     extraction: ExtractionSettings = Field(description=ExtractionSettings.__doc__)
     signs: SignSettings = Field(default_factory=SignSettings, description=SignSettings.__doc__)
+    dxa: DxaSettings = Field(default_factory=DxaSettings, description=DxaSettings.__doc__)
     association: AssociationSettings = Field(
         default_factory=AssociationSettings, description=AssociationSettings.__doc__
     )

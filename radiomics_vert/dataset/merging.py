@@ -10,6 +10,7 @@ import pandas as pd
 from radiomics_vert.cohort import Cohort, Level
 from radiomics_vert.dataset.acquisition import ACQUISITION_COVARIATES, case_acquisition, unit_fact
 from radiomics_vert.dataset.audit import Audit
+from radiomics_vert.dataset.dxa import ABSENT, T_SCORE_COLUMNS, DxaColumns, t_scores
 from radiomics_vert.dataset.naming import SEQUENCE_SEPARATOR, unit_ids
 from radiomics_vert.dataset.nouns import Dataset
 from radiomics_vert.dataset.outcome import binary_outcome
@@ -33,6 +34,7 @@ def merge(
     covariates: Sequence[str] = (),
     rater: str | None = None,
     acquisition: pd.DataFrame | None = None,
+    dxa: DxaColumns | None = None,
 ) -> Dataset:
     """Join features with the clinical table, one row per vertebra.
 
@@ -62,6 +64,9 @@ def merge(
     acquisition : DataFrame, optional
         What :func:`case_acquisition` returned, where facts of acquisition are covariates. With several
         sequences a fact is that of the first one that has it.
+    dxa : DxaColumns, optional
+        Clinical columns with a measurement by DXA: they make `t_score` and `t_score_class`, which stand in
+        `info` and may be named as covariates.
 
     Returns
     -------
@@ -72,15 +77,20 @@ def merge(
     ------
     DatasetError
         RV401/RV402 unusable outcome, RV404 feature not numeric, RV407 a vertebra measured twice,
-        RV103 unknown covariate, RV409 one column in two roles.
+        RV103 unknown covariate, RV409 one column in two roles, RV416 unusable measurement by DXA.
     """
     require_one_role({"outcome": [outcome], "covariates": list(covariates)}, "study")
+    require_one_role({"outcome": [outcome], "dxa": list(dxa.columns.values()) if dxa else []}, "study")
     tables = [features] if isinstance(features, FeatureTable) else list(features)
     audit = Audit()
     wide, info = _matrix(tables, rater, audit)
     matched = _match_clinical(info, clinical)
     if outcome not in clinical.columns:
         raise _missing_column(outcome, clinical, "outcome")
+    if dxa is not None:
+        made = t_scores(matched, dxa)
+        matched = matched.assign(**{name: made[name] for name in T_SCORE_COLUMNS})
+        info = info.join(made[[*T_SCORE_COLUMNS, ABSENT]])
     y, negative = binary_outcome(matched[outcome], positive, negative, info, audit)
     kept = y.index
     return Dataset(
@@ -164,6 +174,7 @@ def preview(
     negative: str | None = None,
     covariates: Sequence[str] = (),
     rater: str | None = None,
+    dxa: DxaColumns | None = None,
 ) -> Dataset:
     """Return the dataset that a cohort will give, without any feature: who will enter, with which class.
 
@@ -181,6 +192,7 @@ def preview(
         covariates=covariates,
         rater=rater,
         acquisition=case_acquisition(cohort),
+        dxa=dxa,
     )
 
 

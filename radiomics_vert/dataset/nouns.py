@@ -26,8 +26,8 @@ class Dataset:
     audit : DataFrame
         One row per unit or row that was left out: `unit, subject_id, level, sequence, code, reason`.
     info : DataFrame
-        `subject_id, session, level, site` of each row, and `image_digest` where a table made elsewhere
-        holds it; same index.
+        `subject_id, session, level, site` of each row, `image_digest` where a table made elsewhere holds it,
+        and `t_score, t_score_class, t_score_absent` where there is a measurement by DXA; same index.
     outcome, positive, negative : str
         Name of the outcome column and of its two classes.
     provenance : Provenance

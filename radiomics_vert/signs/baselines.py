@@ -136,6 +136,43 @@ def t_score(bmd: float, young_mean: float, young_sd: float) -> float:
     return (bmd - young_mean) / young_sd
 
 
+MEN_FROM = 50.0
+"""Age in years from which T-scores apply to men."""
+
+
+def z_score_reason(*, sex: str, age: float | None, postmenopausal: bool | None) -> str:
+    """Return why a T-score does not apply to a patient; empty where it does.
+
+    It applies to post-menopausal women and to men from 50 on; for others the Z-score is used. What is not
+    known does not count as given.
+
+    Parameters
+    ----------
+    sex : str
+        `F` or `M`; anything else is unknown.
+    age : float or None
+        Years; None where unknown. Decides for men alone.
+    postmenopausal : bool or None
+        Of a woman; None where unknown.
+
+    Examples
+    --------
+    >>> z_score_reason(sex="M", age=49.9, postmenopausal=None)
+    'a man below 50: use the Z-score'
+    >>> z_score_reason(sex="M", age=50, postmenopausal=None)
+    ''
+    """
+    if sex not in ("F", "M"):
+        return "the sex is not known"
+    if sex == "M":
+        if age is None or not math.isfinite(age):
+            return "the age of a man is not known"
+        return "" if age >= MEN_FROM else f"a man below {MEN_FROM:g}: use the Z-score"
+    if postmenopausal is None:
+        return "not known whether a woman is post-menopausal"
+    return "" if postmenopausal else "a woman before menopause: use the Z-score"
+
+
 def t_score_class(
     t: float, *, sex: str, age: float, postmenopausal: bool = False, fragility: bool = False
 ) -> str:
@@ -174,7 +211,7 @@ def t_score_class(
     """
     if sex not in ("F", "M") or not math.isfinite(t):
         raise ValueError(f"sex F or M and a finite T-score are needed, not {sex!r} and {t}")
-    if not (postmenopausal if sex == "F" else age >= 50):
+    if z_score_reason(sex=sex, age=age, postmenopausal=postmenopausal):
         return "use the Z-score"
     if t >= -1.0:
         return "normal"

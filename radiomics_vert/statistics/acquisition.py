@@ -7,12 +7,13 @@ from typing import Any
 import pandas as pd
 
 from radiomics_vert.cohort.levels import Level
+from radiomics_vert.dataset.dxa import ABSENT
 from radiomics_vert.dataset.nouns import Dataset
 from radiomics_vert.errors import AnalysisError, Problem
 
 NOMINAL = ("site", "center", "centre", "hospital", "scanner", "manufacturer")
 SLICE_THICKNESS = ("slice_thickness", "slice_thickness_mm", "SliceThickness", "spacing_between_slices")
-_ROLES = ("subject_id", "session", "label", "image_digest")
+_ROLES = ("subject_id", "session", "label", "image_digest", ABSENT)
 
 
 def audited_variables(dataset: Dataset, info: pd.DataFrame | None) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pandas as pd
 
 from radiomics_vert.checks import check_confounding, check_dataset, findings_result
-from radiomics_vert.dataset import Dataset
+from radiomics_vert.dataset import T_SCORE_COLUMNS, Dataset
 from radiomics_vert.parallel import Progress
 from radiomics_vert.results import Result
 from radiomics_vert.statistics import adjust, associate, audit_confounding, sample_size_check, table_one
@@ -46,10 +46,16 @@ def describe(
     association = associate(dataset, confidence=confidence, agreement=agreement)
     return [
         renamed(findings_result(check_dataset(dataset, outer_folds)), "checks_dataset"),
-        table_one(dataset),
+        table_one(dataset, _described(dataset)),
         association,
         values_result(dataset, association),
     ]
+
+
+def _described(dataset: Dataset) -> pd.DataFrame:
+    """Return the covariates, and the T-scores where there are some."""
+    made = [name for name in T_SCORE_COLUMNS if name in dataset.info and name not in dataset.covariates]
+    return dataset.covariates.join(dataset.info[made])
 
 
 def examine(

@@ -8,6 +8,8 @@ from typing import TypedDict
 
 from radiomics_vert.cohort import read_secret
 from radiomics_vert.config import StudySettings, read_settings
+from radiomics_vert.config.models import DxaSettings
+from radiomics_vert.dataset import DxaColumns
 from radiomics_vert.errors import Problem, ReportError
 from radiomics_vert.extraction import FeatureTable
 from radiomics_vert.results import Result
@@ -25,6 +27,7 @@ class DatasetRoles(TypedDict):
     negative: str | None
     covariates: list[str]
     rater: str | None
+    dxa: DxaColumns | None
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,7 @@ class Study:
             "negative": settings.outcome.negative,
             "covariates": settings.covariates,
             "rater": settings.cohort.rater,
+            "dxa": _dxa_columns(settings.dxa) if settings.dxa.measured else None,
         }
 
     def stage_digests(self) -> dict[str, str]:
@@ -102,7 +106,7 @@ class Study:
         clinical = self.folder / self.settings.cohort.clinical
         table = sha256_file(clinical) if clinical.is_file() else ""
         measured = [part[name] for name in ("cohort", "extraction", "reliability")]
-        compared = [table, part["outcome"], part["covariates"], part["association"]]
+        compared = [table, part["outcome"], part["covariates"], part["dxa"], part["association"]]
         return {
             "extract": digest(measured),
             "analyze": digest([measured, compared, part["title"], part["question"], part["choices"]]),
@@ -168,6 +172,20 @@ class Study:
             RV701 there are none.
         """
         return _load_table(self.perturbed, "the features of changed masks")
+
+
+def _dxa_columns(chosen: DxaSettings) -> DxaColumns:
+    return DxaColumns(
+        t_score=chosen.t_score,
+        bmd=chosen.bmd,
+        young_mean=chosen.young_mean,
+        young_sd=chosen.young_sd,
+        age=chosen.age,
+        sex=chosen.sex,
+        postmenopausal=chosen.postmenopausal,
+        postmenopausal_from=chosen.postmenopausal_from,
+        fragility=chosen.fragility,
+    )
 
 
 def load_study(path: str | Path, output: Path | None = None) -> Study:

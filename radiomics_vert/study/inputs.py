@@ -11,7 +11,13 @@ import pandas as pd
 from radiomics_vert.checks import Finding, check_cohort, check_dataset, check_plan, finding_of
 from radiomics_vert.cohort import Case, Cohort, ReferenceRule, read_cohort, reference_cases
 from radiomics_vert.config import StudySettings
-from radiomics_vert.dataset import ACQUISITION_COVARIATES, DERIVED_COVARIATES, Dataset, preview
+from radiomics_vert.dataset import (
+    ACQUISITION_COVARIATES,
+    DERIVED_COVARIATES,
+    T_SCORE_COLUMNS,
+    Dataset,
+    preview,
+)
 from radiomics_vert.errors import (
     AnalysisError,
     CohortError,
@@ -287,22 +293,24 @@ def _parameters(folder: Path, name: str) -> ExtractionParams:
     return builtin_params(name)
 
 
-def _columns(cohort: Cohort) -> list[str]:
-    return [*map(str, cohort.clinical.columns), *DERIVED_COVARIATES, *ACQUISITION_COVARIATES]
+def _columns(cohort: Cohort, settings: StudySettings) -> list[str]:
+    made = T_SCORE_COLUMNS if settings.dxa.measured else ()
+    return [*map(str, cohort.clinical.columns), *DERIVED_COVARIATES, *ACQUISITION_COVARIATES, *made]
 
 
 def _missing_columns(cohort: Cohort, study: Study) -> list[Problem]:
     """Return a problem for each column that the study names and the clinical table lacks."""
     settings = study.settings
     asked = {settings.outcome.column: "outcome.column"} | dict.fromkeys(settings.covariates, "covariates")
+    known = _columns(cohort, settings)
     return [
         Problem(
             "RV103",
             f"the column {name!r}, which the study names under {place}",
             f"the columns {', '.join(map(str, cohort.clinical.columns))}",
             settings.cohort.clinical,
-            did_you_mean(name, _columns(cohort)) or f"correct {place} in study.yaml, or add the column",
+            did_you_mean(name, known) or f"correct {place} in study.yaml, or add the column",
         )
         for name, place in asked.items()
-        if name not in _columns(cohort)
+        if name not in known
     ]

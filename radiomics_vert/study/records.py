@@ -45,6 +45,7 @@ def study_result(settings: StudySettings, dataset: Dataset) -> Result:
         "fdr": settings.association.fdr,
         "confidence": settings.association.confidence,
         "sites": sorted(set(dataset.info["site"]) - {""}) or None,
+        "dxa_reference": settings.dxa.reference or "",
     }
     rows = [(name, str(value)) for name, value in _flat(settings.results_part())]
     return Result("study", {"settings": pd.DataFrame(rows, columns=["setting", "value"])}, spec)

@@ -14,7 +14,8 @@ from radiomics_vert.errors import SettingsError
 from radiomics_vert.signs.registry import EVIDENCE, MASKS, SEQUENCES, parse_registry, registry
 
 SEEDS = {"S0": "000_685a89fc9d44d28d.txt", "S2": "002_7e1fbe8412197cc8.txt"}
-# Row 40 is a class of a DXA value (baselines.t_score_class), row 43 a guard (see the last test).
+# Row 40 is a class of a DXA value (tests/dataset/test_dxa.py), row 43 a guard (see the last test, and
+# tests/cli/test_signs_density_guard.py).
 ELSEWHERE = {40, 43}
 
 

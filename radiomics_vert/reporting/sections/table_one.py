@@ -13,6 +13,10 @@ _SMD = (
     "Standardised difference: the difference of the classes in units of their standard deviation; "
     "beyond ±0.2 the classes differ noticeably and the variable may confound what follows."
 )
+_T_SCORE = (
+    "T-score: measured by DXA, not from these images. Normal from -1.0 on, osteoporosis from -2.5 down, "
+    "osteopenia between; for post-menopausal women and men from 50 on, others count as missing."
+)
 _WHY = (
     "Without it a reader cannot see whether the classes differ in age, sex or level, which alone "
     "could explain a difference."
@@ -42,7 +46,16 @@ def section(inputs: Inputs) -> Section:
         {"standardized_difference": fixed, "variable": sentence_case, "category": _category, "unit": str},
     )
     table = Table("table-one", "Characteristics by class.", shown, data=frame, note=_balance(frame))
-    return Section("table-one", title, (table, Text((_SMD,), "terms")))
+    terms = (_SMD, *_t_scores(inputs, frame))
+    return Section("table-one", title, (table, Text(terms, "terms")))
+
+
+def _t_scores(inputs: Inputs, frame: pd.DataFrame) -> tuple[str, ...]:
+    if not frame["variable"].astype(str).str.startswith("t_score").any():
+        return ()
+    reference = inputs.spec("study").get("dxa_reference")
+    compared = f" Reference: {reference}." if reference else ""
+    return (f"{_T_SCORE}{compared}",)
 
 
 def _category(value: object) -> str:
