@@ -12,7 +12,7 @@ from radiomics_vert.cohort import Level
 from radiomics_vert.imaging.preprocessing import slice_axis
 from radiomics_vert.signs.marrow import EROSION_MR_MM, eroded, intensities
 from radiomics_vert.signs.nouns import Absent, Box, Mask, Value, Vertebra
-from radiomics_vert.signs.references import UNFRACTURED, WINDOW
+from radiomics_vert.signs.references import WINDOW
 from radiomics_vert.signs.results import SCAN, Measured
 from radiomics_vert.signs.spine import Spine
 from radiomics_vert.signs.trabeculae import measure_striation
@@ -158,11 +158,10 @@ def _at_l1(spine: Spine, intact: list[int], medians: Mapping[int, float]) -> Val
 def _vbq(spine: Spine, medians: Mapping[int, float]) -> Value:
     """Return the median signal of L1 to L4 over that of cerebrospinal fluid at L3."""
     levels = spine.scan.levels
-    fractured = {label for label, loss in spine.losses.items() if loss.largest > UNFRACTURED}
     bone = [
         medians[label]
-        for label, level in levels.items()
-        if level in (Level.L1, Level.L2, Level.L3, Level.L4) and label in medians and label not in fractured
+        for label in intact_labels(spine)
+        if levels[label] in (Level.L1, Level.L2, Level.L3, Level.L4) and label in medians
     ]
     if len(bone) < LEAST_LEVELS:
         return Absent("RV338", f"{len(bone)} unfractured levels of L1 to L4, {LEAST_LEVELS} are needed")

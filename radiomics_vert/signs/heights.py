@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
 
+from radiomics_vert.signs.beside import frame_of
 from radiomics_vert.signs.nouns import Absent, Value
 from radiomics_vert.signs.references import Losses
 from radiomics_vert.signs.results import SCAN, Measured
 from radiomics_vert.signs.spine import Spine
+from radiomics_vert.signs.surfaces import nearest_step
 
 GRADES = (0.20, 0.25, 0.40)
 """Least height loss of grades 1, 2 and 3 (Genant's semiquantitative grading)."""
@@ -56,6 +59,7 @@ def measure(spine: Spine) -> Measured:
         }
         if label in spine.losses:
             values |= _against_neighbours(spine.losses[label])
+            values |= _withheld(spine, label)
         found[label] = values
     ratios = [heights.middle / heights.posterior for heights in spine.heights.values()]
     found[SCAN] = _spread(ratios)
@@ -76,6 +80,26 @@ def _against_neighbours(losses: Losses) -> dict[str, Value]:
         "flatness": 1 - losses.largest,
         "plana": float(min(losses) >= PLANA),
     }
+
+
+def _withheld(spine: Spine, label: int) -> dict[str, Value]:
+    """Return reasons in the place of a grade and a type that the slices are too coarse to tell.
+
+    An endplate parallel to the slices may lie anywhere in one, so that a height is uncertain by 0.41 slices
+    (two uniform distributions). Where this is more of the expected height than half the width of grade 1, a
+    grade must be the same one such uncertainty up and down.
+    """
+    step = nearest_step(frame_of(spine.vertebra(label)).axes[2], spine.scan.spacing)
+    loss, height = max(zip(spine.losses[label], spine.heights[label], strict=True))
+    unsure = step / math.sqrt(6) * (1 - loss) / height
+    if unsure <= (GRADES[1] - GRADES[0]) / 2:
+        return {}
+    low, high = genant_grade(loss - unsure), genant_grade(loss + unsure)
+    if low == high:
+        return {}
+    reason = f"slices of {step:.2g} mm leave grades {low} to {high} open for a loss of {loss:.2f}"
+    names = ("genant_grade", "type_wedge", "type_biconcave", "type_crush") if low == 0 else ("genant_grade",)
+    return dict.fromkeys(names, Absent("RV338", reason))
 
 
 def _spread(ratios: list[float]) -> dict[str, Value]:

@@ -1,8 +1,8 @@
 """Signs of the posterior wall: bulge, its place and shape, retropulsion.
 
 The wall is measured from the line through its own corners, less what the unfractured neighbours show at the
-same height: a normal wall is hollow by 1 to 3 mm. Retropulsion is measured from the line through the corners
-of the vertebrae above and below, and sees a body that has moved back as a whole.
+same height: a normal wall is hollow by 1 to 3 mm. Retropulsion is measured from where the walls above and
+below let one expect an unmoved wall, and sees a body that has moved back as a whole.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from radiomics_vert.signs.beside import frame_of
+from radiomics_vert.signs.frame import start_axes
 from radiomics_vert.signs.nouns import Absent, Value
 from radiomics_vert.signs.outline import Outline, T
 from radiomics_vert.signs.results import Measured
@@ -54,7 +55,6 @@ def usual_profile(outlines: list[Outline]) -> Floats | None:
 def measure(spine: Spine) -> Measured:
     """Measure the posterior wall of every vertebra."""
     found: dict[int, dict[str, Value]] = {}
-    displaced = _displacements(spine)
     for label, outline in spine.outlines.items():
         own = outline.bulge()
         if own is None:
@@ -65,8 +65,7 @@ def measure(spine: Spine) -> Measured:
         usual = usual_profile([spine.outlines[other] for other in spine.references.get(label, ())])
         if usual is not None:
             values |= _bulge_values(outline, own, usual, _voxel(spine, label))
-        if label in displaced:
-            values["retropulsion_mm"] = _less_usual(label, displaced, spine)
+        values["retropulsion_mm"] = _retropulsion(spine, label)
         found[label] = values
     return found
 
@@ -92,38 +91,60 @@ def _voxel(spine: Spine, label: int) -> float:
     return nearest_step(frame_of(spine.vertebra(label)).axes[1], spine.scan.spacing)
 
 
-def _displacements(spine: Spine) -> dict[int, float]:
-    """Return how far each wall stands behind the line through its neighbours' corners, mm."""
-    found = {}
-    for vertebra in spine.framed():
-        around = spine.neighbours(vertebra.label)
-        outline = spine.outlines[vertebra.label]
-        if around is None or outline.wall is None or vertebra.frame is None:
-            continue
-        corners = [_corner(spine, label, end) for label, end in zip(around, (0, -1), strict=True)]
-        if corners[0] is None or corners[1] is None:
-            continue
-        upper, lower = vertebra.frame.to_local(np.array(corners))
-        share = (outline.wall_z - lower[2]) / (upper[2] - lower[2])
-        line = lower[1] + share * (upper[1] - lower[1])
-        found[vertebra.label] = float((outline.wall.profile - line)[_INNER].max())
-    return found
+def _retropulsion(spine: Spine, label: int) -> Value:
+    around = spine.neighbours(label)
+    if around is None:
+        return Absent("RV333", "the vertebrae above and below were not both measured")
+    # Up and back are the neighbours': a body that was drawn on one side only is turned, and would seem moved.
+    up, back = (sum(frame_of(spine.vertebra(other)).axes[k] for other in around) for k in (2, 1))
+    axes = start_axes(up, back)
+    above, own, below = (_corners(spine, other, axes) for other in (around[0], label, around[1]))
+    bulge = spine.outlines[label].bulge()
+    if above is None or own is None or below is None or bulge is None:
+        return Absent("RV338", "too little of the posterior wall is seen here, above or below")
+    lower, upper = own[:, 0] - expected_corners(above, below, own[:, 1])
+    return float((lower + T * (upper - lower) + bulge)[_INNER].max())
 
 
-def _corner(spine: Spine, label: int, end: int) -> Floats | None:
-    """Return a posterior corner of a vertebra in the scan's axes: 0 the lower, -1 the upper one."""
-    frame, outline = spine.vertebra(label).frame, spine.outlines[label]
-    if frame is None or outline.wall is None:
+def expected_corners(above: Floats, below: Floats, z: Floats) -> Floats:
+    """Return where the corners of a wall stand that has not moved against its neighbours.
+
+    A spine bends in its discs: seen along the bisector of the two walls at a disc, unmoved bodies make no
+    step there. That this holds at both discs gives place and slope of the wall between them. In kyphosis it
+    stands behind the line through the neighbours' corners, in lordosis in front of it.
+
+    Parameters
+    ----------
+    above, below : ndarray, shape (2, 2)
+        (p, z) of the lower and the upper corner of the walls above and below, mm.
+    z : ndarray, shape (2,)
+        Heights of the lower and the upper corner between them, mm.
+
+    Returns
+    -------
+    ndarray, shape (2,)
+        p of the lower and the upper corner, mm.
+
+    Examples
+    --------
+    >>> above, below = np.array([[0.0, 34.0], [0.0, 60.0]]), np.array([[0.0, -34.0], [0.0, -8.0]])
+    >>> expected_corners(above, below, np.array([0.0, 26.0])).tolist()
+    [0.0, 0.0]
+    """
+    (run_above, rise_above), (run_below, rise_below) = above[1] - above[0], below[1] - below[0]
+    slope_above, slope_below = run_above / rise_above, run_below / rise_below
+    gap_above, gap_below = max(above[0, 1] - z[1], 0.0), max(z[0] - below[1, 1], 0.0)
+    rise = above[0, 0] - below[1, 0] - (gap_above * slope_above + gap_below * slope_below) / 2
+    slope = rise / (z[1] - z[0] + (gap_above + gap_below) / 2)
+    lower = below[1, 0] + gap_below * (slope_below + slope) / 2
+    upper = above[0, 0] - gap_above * (slope_above + slope) / 2
+    return np.array([lower, upper])
+
+
+def _corners(spine: Spine, label: int, axes: Floats) -> Floats | None:
+    """Return (p, z) of the lower and the upper posterior corner along given axes, shape (2, 2), mm."""
+    frame, outline = frame_of(spine.vertebra(label)), spine.outlines[label]
+    if outline.wall is None:
         return None
-    p = outline.wall.upper if end else outline.wall.lower
-    return np.asarray(frame.to_scan(np.array([[0.0, p, outline.wall_z[end]]]))[0])
-
-
-def _less_usual(label: int, displaced: dict[int, float], spine: Spine) -> Value:
-    # A wall that stands back displaces the line of its own neighbours, so these say nothing about it.
-    beside = spine.neighbours(label) or ()
-    references = set(spine.references.get(label, ())) - set(beside)
-    usual = [displaced[other] for other in sorted(references) if other in displaced]
-    if not usual:
-        return Absent("RV333", "no unfractured vertebra two or three levels away has two neighbours")
-    return displaced[label] - float(np.median(usual))
+    ends = [[0.0, outline.wall.lower, outline.wall_z[0]], [0.0, outline.wall.upper, outline.wall_z[-1]]]
+    return np.asarray(frame.to_scan(np.array(ends)) @ axes[1:].T)
