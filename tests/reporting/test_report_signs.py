@@ -297,6 +297,20 @@ def test_sentences_set_the_study_against_the_literature(found: Result) -> None:
 
 
 @pytest.mark.usefixtures("no_pictures")
+def test_methods_say_how_signs_were_judged(found: Result) -> None:
+    part = next(p for p in build_report([spec(), found]).sections if p.key == "methods")
+    words = " ".join(p for item in part.items if hasattr(item, "paragraphs") for p in item.paragraphs)
+    assert f"5 of {len(registry())} predefined imaging signs were measured (5 measurements over all" in words
+    assert "was set against it (4 comparisons); cut-offs were those of the sources" in words
+    assert "Rao and Scott 1992" in words
+    other = findings(positive="fractured", negative="intact")
+    assert other.spec["n_by_verdict"]["agrees"] == 0
+    part = next(p for p in build_report([spec(), other]).sections if p.key == "methods")
+    words = " ".join(p for item in part.items if hasattr(item, "paragraphs") for p in item.paragraphs)
+    assert "comparisons" not in words
+
+
+@pytest.mark.usefixtures("no_pictures")
 def test_untested_signs_say_why() -> None:
     (sentence,) = told(findings(on_two_sequences()), "plana (CT)")
     assert "Here not tested (RV503: constant: every vertebra has the same value)." in sentence

@@ -11,6 +11,7 @@ from radiomics_vert.reporting.wording import count, listing, number, plain, sent
 
 _REPEATED = {"rater": "raters", "session": "sessions", "perturbation": "changed masks"}
 REFERENCES = {
+    "signs": "Rao and Scott 1992, Biometrics 48:577, doi:10.2307/2532311 (clustered proportions)",
     "reliability": "Shrout and Fleiss 1979, Psychol Bull 86:420, doi:10.1037/0033-2909.86.2.420 (intraclass "
     "correlation)",
     "adjusted": "Liang and Zeger 1986, Biometrika 73:13, doi:10.1093/biomet/73.1.13 (generalised estimating "
@@ -37,6 +38,24 @@ def sentences(inputs: Inputs) -> list[str]:
 def references(inputs: Inputs) -> list[str]:
     """Return the sources of the analyses that were run."""
     return [text for kind, text in REFERENCES.items() if kind in inputs]
+
+
+def _signs(spec: Mapping[str, Any]) -> str:
+    rows = sum(dict(spec["n_by_agreement"]).values())
+    verdicts = dict(spec["n_by_verdict"])
+    compared = sum(int(verdicts[name]) for name in ("agrees", "lower", "higher"))
+    literature = (
+        " Where the literature gives a cut-off or an AUC for the same quantity, the study's own sensitivity, "
+        f"specificity or AUC was set against it ({count(compared, 'comparison')}); cut-offs were those of "
+        "the sources, and their figures were taken as exact."
+    )
+    return (
+        f"{number(spec['n_signs'])} of {number(spec['n_registry'])} predefined imaging signs were measured "
+        f"({count(rows, 'measurement')} over all sequences). The direction expected of each was fixed "
+        f"before; a sign was said to agree or to disagree when the {_level(spec)} interval of its AUC lay "
+        "wholly on one side of 0.5. Of signs with a side the absolute value was tested."
+        f"{literature if compared else ''}"
+    )
 
 
 def _reliability(spec: Mapping[str, Any]) -> str:
@@ -196,6 +215,7 @@ def _seed(spec: Mapping[str, Any]) -> str:
 
 
 _WRITERS: dict[str, Callable[[Mapping[str, Any]], str]] = {
+    "signs": _signs,
     "reliability": _reliability,
     "reliability_raters": _reliability,
     "reliability_sessions": _reliability,
