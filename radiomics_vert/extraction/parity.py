@@ -161,7 +161,8 @@ def stock_features(volumes: Volumes, label: int, step: Step) -> dict[str, float]
         )
         extractor.settings["additionalInfo"] = False
         found = extractor.execute(volumes.image, volumes.labels, label=label)
-    return {name: float(value) for name, value in found.items()}
+    # Rounding makes equal axis lengths complex, with an imaginary part of 1e-16.
+    return {name: float(np.real(value)) for name, value in found.items()}
 
 
 def relative_difference(ours: float, stock: float) -> float:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
-from hypothesis import HealthCheck
+from hypothesis import HealthCheck, Phase
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from radiomics import getFeatureClasses
@@ -29,7 +29,9 @@ def same_examples(count: int) -> hypothesis_settings:
 
 def fresh_examples(count: int) -> hypothesis_settings:
     """Draw other examples in every run; a failure prints the line that repeats it (`reproduce_failure`)."""
-    return hypothesis_settings(max_examples=count, derandomize=False, database=None, **_ALWAYS)
+    # Shrinking a failure of minutes takes hours; who repeats it can ask for it.
+    phases = [Phase.generate]
+    return hypothesis_settings(max_examples=count, derandomize=False, database=None, phases=phases, **_ALWAYS)
 
 
 LIMIT = 1e-8
@@ -40,6 +42,8 @@ LIMIT = 1e-8
 ROUNDING = {
     "Skewness": 1e-14,
     "ClusterShade": 1e-10,  # cubes of up to 80 grey levels
+    "ClusterTendency": 1e-28,  # squares and fourth powers of rounding errors
+    "ClusterProminence": 1e-45,
     "DifferenceEntropy": 1e-15,
     "RunVariance": 1e-29,
 }
@@ -107,6 +111,8 @@ def _apart(feature: str, ours: float, stock: float, length: float) -> float:
 def assert_equal(ours: dict[str, float], stock: dict[str, float]) -> None:
     """Fail where names or values differ."""
     differences = apart(ours, stock)
+    if not differences:
+        return  # pyradiomics leaves out a filter for which the image is too small
     worst = max(differences, key=differences.__getitem__)
     assert differences[worst] < LIMIT, (worst, ours[worst], stock[worst])
 

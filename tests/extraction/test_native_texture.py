@@ -117,6 +117,16 @@ def test_weights_that_make_probabilities_smaller_than_epsilon(seed: int) -> None
     oracle.assert_equal(cropped, stock)
 
 
+@pytest.mark.parametrize("symmetric", [True, False])
+@pytest.mark.parametrize("seed", [1, 7, 9, 15, 16, 23, 25])
+def test_directions_about_which_rounding_decides(seed: int, symmetric: bool) -> None:
+    """With independent pairs, Correlation and Imc2 depend on the order of the sums, a matter of layout."""
+    image, mask = oracle.region(seed, (3, 4, 5), "ball", 0)
+    settings = {"binCount": 3, "distances": [1, 3], "symmetricalGLCM": symmetric}
+    stock = oracle.stock_features("glcm", image, mask, np.ones(3), settings)
+    oracle.assert_equal(ours("glcm", image, mask, np.ones(3), settings), stock)
+
+
 @pytest.mark.parametrize("levels", [1, 2])
 @pytest.mark.parametrize("norm", [None, "no_weighting"])
 def test_no_two_voxels_in_any_direction(levels: int, norm: str | None) -> None:

@@ -35,7 +35,8 @@ def joint_probabilities(pairs: np.ndarray, symmetric: bool, weights: np.ndarray 
     total = joint.sum(axis=(0, 1))
     filled = total > 0
     if not filled.all():
-        joint, total = np.ascontiguousarray(joint[:, :, filled]), total[filled]
+        # As pyradiomics does it, for the layout in memory: it is another for one direction than for several.
+        joint, total = np.delete(joint, np.flatnonzero(~filled), axis=2), total[filled]
     return np.asarray(joint / total)
 
 
