@@ -126,6 +126,11 @@ def t_score(bmd: float, young_mean: float, young_sd: float) -> float:
     bmd, young_mean, young_sd : float
         In one unit, such as g/cm2 (DXA).
 
+    Returns
+    -------
+    float
+        Its class is given by :func:`t_score_class`, for those to whom it applies.
+
     Raises
     ------
     ValueError
