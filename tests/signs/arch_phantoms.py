@@ -176,6 +176,7 @@ CASES = {
             "rim_thin_circumferential": 0,
         },
     ),
+    "left pedicle mostly gone": (Look(left=120), {}),
     "right pedicle gone, central fragment": (
         Look(right=SOFT, narrowed=(-9, 9, 6, 6), rim=((5.0, -60, 60),)),
         {
@@ -211,6 +212,13 @@ GRIDS = {
     "axial 4 mm": ((4.0, 1.0, 1.0), (0.1, 0.5, 0.9), 0.0),
     "sagittal 4 mm": ((1.0, 1.0, 4.0), (0.0, 0.4, 0.7), 0.0),
     "3 mm": ((3.0, 3.0, 3.0), (0.2, 0.8, 0.4), 0.0),
+}
+
+
+# By case, grid, sign: what is not claimed there, and why.
+UNSEEN = {
+    ("left pedicle half, mass left", grid, "pedicle_asym"): "half a pedicle is within the tolerance"
+    for grid in ("sagittal 4 mm", "3 mm")
 }
 
 
@@ -265,7 +273,7 @@ def table() -> pd.DataFrame:
         for grid, (spacing, _, _) in GRIDS.items():
             found = measured(case, grid)
             for sign, true in (truth(look) | others).items():
-                if sign.startswith("epi_") and spacing[1] > COARSE_MM:
+                if (case, grid, sign) in UNSEEN or (sign.startswith("epi_") and spacing[1] > COARSE_MM):
                     continue
                 value = float(found[sign])
                 rows.append((case, grid, sign, true, value, value - true, tolerance(sign, spacing)))

@@ -84,6 +84,24 @@ def plate(height: float, half: float, hu: float, edge: float = 0.0, tilt: float 
     return paint
 
 
+def marrow(hu: float):
+    """Give the marrow another density; cortex and endplates stay."""
+
+    def paint(x, p, z, inside, image):
+        return np.where(image == MARROW, hu, image)
+
+    return paint
+
+
+def flank(beyond: float, change: float):
+    """Change the marrow more than so many mm to the left of the middle by so many HU."""
+
+    def paint(x, p, z, inside, image):
+        return np.where((image == MARROW) & (x > beyond), image + change, image)
+
+    return paint
+
+
 @dataclass(frozen=True)
 class Drawing:
     """How a column becomes a CT."""

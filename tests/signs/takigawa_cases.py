@@ -28,7 +28,7 @@ from radiomics_vert.signs.nouns import SignScan
 TABLE = Path(__file__).with_name("takigawa_table.csv")
 # T1 signals: soft tissue, marrow, cortex, posterior elements, tumour, band.
 SOFT, MARROW, SHELL, ARCH, TUMOUR, BAND = 70.0, 200.0, 40.0, 180.0, 80.0, 100.0
-TOLERANCE = 0.001  # probabilities of the sixteen combinations lie further apart
+TOLERANCE = 0.0001  # the least probability is three times as large
 MIDDLE = 2  # label of the vertebra amid three
 
 
@@ -131,7 +131,7 @@ def table(grids: tuple[str, ...] = tuple(GRIDS)) -> pd.DataFrame:
             case = ", ".join(names) or "no finding"
             rows.append((case, grid, "takigawa_p", true, value, value - true, TOLERANCE))
     columns = ["case", "grid", "sign", "true", "measured", "error", "tolerance"]
-    return pd.DataFrame(rows, columns=columns).round(4)
+    return pd.DataFrame(rows, columns=columns).round(5)
 
 
 if __name__ == "__main__":

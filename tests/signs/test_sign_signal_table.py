@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
-from signal_phantoms import CASES, GRIDS, SOME, TABLE, table
+from signal_phantoms import CASES, GRIDS, SOME, TABLE, UNSEEN, table
 
 from radiomics_vert.signs import registry
 
@@ -28,7 +28,8 @@ def test_every_committed_error_is_within_its_stated_tolerance():
     committed = pd.read_csv(TABLE)
     outside = committed[~(committed.error.abs() <= committed.tolerance)]
     assert outside.empty, outside.to_string()
-    assert len(committed) == sum(len(CASES[name].truth) for grid in GRIDS for name in SOME.get(grid, CASES))
+    claimed = sum(len(CASES[name].truth) for grid in GRIDS for name in SOME.get(grid, CASES))
+    assert len(committed) == claimed - len(UNSEEN)
 
 
 def test_every_sign_of_these_families_has_a_known_truth():

@@ -1,7 +1,9 @@
 """One column with everything that signs look for, on every sequence: what the proofs over all signs measure.
 
 T11 to L5: T12 is a wedge with a cleft, L3 a collapsed body with a lesion that reaches the left pedicle, the
-posterior wall, the canal and the tissue beside it, L4 has an open pit of the superior endplate.
+posterior wall, the canal and the tissue beside it, L4 has an open pit of the superior endplate, L5 a pocket
+of gas or fluid that is round or a wedge; the canal is narrowed at L1 as well. In the last variant T12 and L4
+are flat discs.
 """
 
 from __future__ import annotations
@@ -18,12 +20,16 @@ from scipy import ndimage
 
 from radiomics_vert.signs.nouns import Layer, SignScan
 
-CLEFT, LESION = 2, 5  # numbers of the vertebrae
+CLEFT, NARROWED, LESION, POCKET = 2, 3, 5, 7  # numbers of the vertebrae
+ALIVE, DEAD = 1, 2  # values of the rim's mask
 
 
 @dataclass(frozen=True)
 class Variant:
-    """How far the three vertebrae went: bodies, size of lesion and cleft, rim in mm, narrowing in mm."""
+    """How far the three vertebrae went: bodies, size of lesion and cleft, rim in mm, narrowing in mm.
+
+    `dead`: height in mm below which the rim does not enhance.
+    """
 
     wedge: Body
     collapsed: Body
@@ -32,6 +38,8 @@ class Variant:
     cleft: float
     rim: tuple[tuple[float, float, float], ...]
     narrowed: tuple[float, float, float, float]
+    dead: float = -99.0
+    round_pocket: bool = True
 
     @property
     def bodies(self) -> tuple[Body, ...]:
@@ -40,6 +48,8 @@ class Variant:
 
     def look(self, number: int) -> Look:
         """Canal and rim of a vertebra."""
+        if number == NARROWED:
+            return Look(narrowed=self.narrowed)
         return Look(narrowed=self.narrowed, rim=self.rim) if number == LESION else Look()
 
 
@@ -61,6 +71,7 @@ VARIANTS = (
         0.8,
         ((5.0, -180, 180),),
         (-9, 0, 9, 6),
+        0.0,
     ),
     Variant(
         Body(heights=(14.5, 18.0, 24.0)),
@@ -70,6 +81,18 @@ VARIANTS = (
         1.2,
         ((8.0, 20, 100), (4.0, -100, -60)),
         (-9, 9, 4, 6),
+        round_pocket=False,
+    ),
+    # Flat discs: T12 and L4 have lost six tenths of all heights, L3 nearly so.
+    Variant(
+        Body(heights=(8.0, 7.5, 8.5)),
+        Body(heights=(13.0, 11.0, 14.0)),
+        Body(heights=(9.5, 9.0, 9.8)),
+        0.8,
+        0.7,
+        ((10.0, -120, -20),),
+        (-9, -2, 6, 5),
+        round_pocket=False,
     ),
 )
 
@@ -85,6 +108,8 @@ SIGNALS = {
     "FAT_FRACTION": (0.05, 0.50, 0.30, 0.48, 0.04, 0.02, 0.03, 0.01, 0.05),
     "ADC": (900.0, 450.0, 300.0, 450.0, 1000.0, 2400.0, 1500.0, 2900.0, 1100.0),
 }
+# Of the mass before contrast medium: what of it is dead keeps this signal.
+BEFORE = {"CT": SIGNALS["CT"][0], "T1_CONTRAST": SIGNALS["T1"][8]}
 NOISE = 0.04  # of the marrow's signal
 COMPANIONS = {"T1_CONTRAST": ("T1",), "OPPOSED_PHASE": ("IN_PHASE",), "T2": ("T1",), "CT": ("NATIVE",)}
 SEQUENCES = tuple(SIGNALS)
@@ -125,7 +150,9 @@ def shares(
         look = kind.look(number)
         canal[wide] |= _canal(look, x, p - body.depth / 2, z)
         if number == LESION:
-            mass[wide] |= _rim(body, look, x, p, z)
+            rim = _rim(body, look, x, p, z)
+            alive = np.broadcast_to(z >= kind.dead, rim.shape)
+            mass[wide] = np.where(rim > 0, np.where(alive, ALIVE, DEAD), mass[wide])
     mass[scan.labels > 0] = 0
     return replace(scan, layers=_layers(scan, canal, mass)), found, canal, mass
 
@@ -141,6 +168,8 @@ def _parts(kind, number, body, x, p, z):
         lesion = inside & ball & (z < superior - 1) & (z > inferior + 1) | arch & (x > 8) & (p < 34)
     if number == CLEFT:
         cleft = inside & ((x / 12) ** 2 + ((p + 2) / 9) ** 2 + ((z - 3) / 2.2) ** 2 <= kind.cleft**2)
+    if number == POCKET:
+        cleft = inside & _pocket(kind, x, p, z)
     marrow = inside & ~shell & ~lesion & ~cleft
     return {
         "marrow": marrow,
@@ -149,6 +178,14 @@ def _parts(kind, number, body, x, p, z):
         "lesion": lesion,
         "cleft": cleft,
     }
+
+
+def _pocket(kind, x, p, z):
+    """A ball of 6 mm, or a wedge of 16 mm that is 10 mm thick in front, 3 mm below the superior endplate."""
+    if kind.round_pocket:
+        return x**2 + p**2 + (z - 4) ** 2 <= 36
+    deep, along = 10 - z, p / 16 + 0.5
+    return (np.abs(x) <= 10) & (along >= 0) & (along <= 1) & (deep >= 0) & (deep <= 10 * (1 - along))
 
 
 def _layers(scan: SignScan, canal: np.ndarray, mass: np.ndarray) -> dict[str, Layer]:
@@ -173,7 +210,7 @@ def _layers(scan: SignScan, canal: np.ndarray, mass: np.ndarray) -> dict[str, La
         "cord": Layer(parts, (2,)),
         "autochthon_right": Layer(muscle, (1,)),
         "autochthon_left": Layer(muscle, (2,)),
-        "paravertebral": Layer(mass, (1,)),
+        "paravertebral": Layer(mass, (ALIVE, DEAD)),
         **discs,
     }
 
@@ -192,6 +229,8 @@ def image(
     drawn[canal > 0] = fluid
     drawn[scan.layers["cord"].mask()] = (soft + marrow) / 2
     drawn[mass > 0] = tumour if enhanced else soft
+    if enhanced and sequence in BEFORE:
+        drawn[mass == DEAD] = BEFORE[sequence]
     drawn += sum(share * (values[name] - drawn) for name, share in found.items())
     noise = np.random.default_rng(len(sequence)).normal(0, NOISE * marrow, drawn.shape)
     return (drawn + noise).astype(np.float32)
