@@ -85,6 +85,23 @@ def test_a_fractured_l1_gives_way_to_the_nearest_intact_level():
     assert found.absences.set_index("sign").code["hu_cv_levels"] == "RV338"
 
 
+def test_vbq_leaves_known_fractures_out(five):
+    """L2 keeps its height but is known to be fractured: its dark marrow does not count."""
+    index = np.indices(five.labels.shape)[1]
+    canal = ((five.labels == 0) & (index > five.labels.shape[1] - 10)).astype(np.uint8)
+    image = np.where(canal == 1, 50.0, five.image)
+    image = np.where(five.labels == 2, 0.3 * image, image).astype(np.float32)
+    scan = replace(five, image=image, layers={"csf": Layer(canal, (1,))})
+    every, known = (
+        measure_scan(replace(scan, fractured=labels), "T1").values.vbq.iloc[0]
+        for labels in (frozenset(), frozenset({2}))
+    )
+    assert every == pytest.approx((160 + 150) / 2 / 50)
+    assert known == pytest.approx(160 / 50)
+    two = replace(scan, fractured=frozenset({2, 3}))
+    assert "RV338" in reasons(measure_scan(two, "T1"), "vbq").values()
+
+
 def test_vbq_is_marrow_over_fluid_at_l3(five):
     fluid = np.zeros(five.labels.shape, np.uint8)
     image = five.image.copy()
