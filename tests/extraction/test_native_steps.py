@@ -31,7 +31,7 @@ def test_native_equals_pyradiomics(
 
 
 @pytest.mark.slow
-@oracle.fresh_examples(150)
+@oracle.fresh_examples(60)
 @given(**DRAWN)
 def test_native_equals_pyradiomics_on_scans_that_nobody_has_seen(
     scan: Scan, filters: dict[str, Any], resegmentation: dict[str, Any], settings: dict[str, Any]
