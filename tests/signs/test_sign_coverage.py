@@ -67,7 +67,7 @@ def test_committed_tables_keep_their_tolerances(path: Path):
 def test_shapes_that_voxels_cannot_show_are_absent():
     """Better no number than one of the wrong sign."""
     for grid, variant, sign in UNSEEN:
-        if variant == 0 or grid == "1.5 mm":
+        if variant < 2 or grid == "1.5 mm":
             assert pd.isna(measured(variant, "CT", grid).loc["L3", sign]), (grid, variant, sign)
 
 

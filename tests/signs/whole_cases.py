@@ -42,8 +42,10 @@ DARKER = 0.6  # marrow of the second scan for VBQ over that of the first
 ARCH_LEFT = 8 * 16 * 9.88 + 10 * 2 * 20.8 + 20 * 8 * 7.8
 ARCH = 2 * 8 * 16 * 9.88 + 36 * 6 * 20.8 + 2 * 20 * 8 * 7.8 + 6 * 23 * 16.9
 
-# Voxels too coarse to tell round from angled: the sign is absent there, which a test holds.
+# Voxels too coarse to tell round from angled, or one grade from the next: the sign is absent there, which a
+# test holds.
 UNSEEN = {
+    ("axial 2.5 mm", 1, "genant_grade"),
     ("axial 2.5 mm", 0, "ep_angularity"),
     ("1.5 mm", 0, "pw_angularity"),
     ("axial 2.5 mm", 0, "pw_angularity"),
