@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -48,7 +49,12 @@ _DEFAULT = SyntheticSpec()
 
 
 def make_cohort(
-    folder: Path, spec: SyntheticSpec = _DEFAULT, *, n_jobs: int = 1, progress: Progress | None = None
+    folder: Path,
+    spec: SyntheticSpec = _DEFAULT,
+    *,
+    only: Sequence[int] | None = None,
+    n_jobs: int = 1,
+    progress: Progress | None = None,
 ) -> Path:
     """Make a cohort of synthetic patients whose truth is known.
 
@@ -58,6 +64,8 @@ def make_cohort(
         Where to write; made when missing, files of the same name are replaced.
     spec : SyntheticSpec, optional
         Number of patients, seed, shares.
+    only : sequence of int, optional
+        Positions of the patients to make, from 0; all by default.
     n_jobs : int, default 1
         Workers; the files do not depend on it.
     progress : callable, optional
@@ -79,14 +87,15 @@ def make_cohort(
     """
     folder = Path(folder)
     write_text(folder / SCHEME_FILE, _SCHEME)
-    patients = [draw_patient(spec, index) for index in range(spec.patients)]
+    chosen = range(spec.patients) if only is None else only
+    patients = [draw_patient(spec, index) for index in chosen]
     scans = run(partial(_write_patient, folder, spec), patients, n_jobs=n_jobs, progress=progress)
     write_table(pd.DataFrame([row for rows in scans for row in rows]), folder / "images.csv")
     truth = pd.DataFrame([row for patient in patients for row in patient.rows()])
     write_table(truth, folder / "truth.csv")
     columns = ["subject_id", "level", "diagnosis", "age", "sex", "genant_grade"]
     write_table(truth.loc[truth["fractured"], columns], folder / "clinical.csv")
-    write_json(folder / MADE_FILE, _made_from(spec))
+    write_json(folder / MADE_FILE, _made_from(spec) | ({} if only is None else {"only": list(only)}))
     return folder
 
 

@@ -75,6 +75,15 @@ def test_bytes_depend_neither_on_workers_nor_on_the_number_of_patients(folder, t
     assert all(alone[name] == larger[name] for name in images)
 
 
+def test_some_patients_alone_are_those_of_the_whole_cohort(folder, tmp_path):
+    spec = replace(SPEC, sequences=("T1",))
+    made = digest(make_cohort(tmp_path, spec, only=[1]))
+    images = [name for name in made if name.startswith("images/")]
+    assert sorted(images) == [f"images/SYN002_T1{part}.nii.gz" for part in ("", "_mask", "_subregions")]
+    assert all((folder / name).read_bytes() == made[name] for name in images)
+    assert not is_made(tmp_path, spec)
+
+
 def test_another_seed_gives_other_images(folder, tmp_path):
     other = make_cohort(tmp_path, SyntheticSpec(patients=1, seed=1, sequences=("T1",)))
     name = "images/SYN001_T1.nii.gz"
