@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from scipy.stats import binom
 
-from analysis.simulations import sign_repeatability, sign_truth
+from analysis.simulations import sign_truth
 from radiomics_vert.signs import registry
 
 
@@ -60,27 +60,3 @@ def test_signs_the_patients_cannot_show_are_named():
     shown = set(committed(sign_truth)["sign"])
     own = {name for name, sign in registry().items() if set(sign_truth.SEQUENCES) & set(sign.sequences)}
     assert own - shown == set(sign_truth.NOT_DRAWN)
-
-
-def test_committed_repeatability_covers_every_sign_of_a_vertebra():
-    found = committed(sign_repeatability).set_index("sign")
-    assert set(found.index) == {name for name, sign in registry().items() if sign.scope == "vertebra"}
-    assert (found["icc"].dropna() <= 1).all()
-    assert (
-        found.loc[["gas_ml", "lytic_frac", "loss_max", "pedicle_min_ratio", "edema_frac"], "icc"].min() > 0.9
-    )
-
-
-def test_the_registry_tells_which_signs_do_not_bear_another_outline():
-    found = committed(sign_repeatability).set_index("sign")["icc"]
-    for name, value in found[found < 0.5].items():
-        told = f"ICC {max(value, 0):.2f} under changes of the mask"
-        assert told in " ".join(registry()[name].caveat.split()), (name, told)
-
-
-@pytest.mark.slow
-def test_repeatability_again():
-    found = sign_repeatability.table(sequences=("ADC",)).set_index("sign")
-    expected = committed(sign_repeatability).set_index("sign")
-    for name in ("adc_med", "adc_p10"):
-        assert found.loc[name, "icc"] == pytest.approx(expected.loc[name, "icc"], abs=0.02)
