@@ -149,7 +149,7 @@ def column_scans(sequence: str) -> Iterator[SignScan]:
     from whole_phantom import whole_scan
 
     for variant, shift in enumerate(SHIFTS):
-        scan = whole_scan(sequence, SPACING, shift, variant)
+        scan = whole_scan(sequence, SPACING, shift, variant, more=True)
         # The columns have one marrow; without this all normal vertebrae were one target.
         spread = np.random.default_rng(variant).normal(1, SIGNAL_SD, max(scan.levels) + 1)
         spread[0] = 1

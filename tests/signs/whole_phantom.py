@@ -1,9 +1,9 @@
 """One column with everything that signs look for, on every sequence: what the proofs over all signs measure.
 
 T11 to L5: T12 is a wedge with a cleft, L3 a collapsed body with a lesion that reaches the left pedicle, the
-posterior wall, the canal and the tissue beside it, L4 has an open pit of the superior endplate, L5 a pocket
-of gas or fluid that is round or a wedge; the canal is narrowed at L1 as well. In the last variant T12 and L4
-are flat discs.
+posterior wall, the canal and the tissue beside it, L4 has an open pit of the superior endplate. In the last
+variant T12 and L4 are flat discs. `more` draws two findings again, for those who count vertebrae: a pocket of
+gas or fluid in L5, round or a wedge, and a canal that is narrowed at L1 as well.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ class Variant:
         """From T11 to L5."""
         return (Body(), self.wedge, Body(), Body(), self.collapsed, self.pitted, Body())
 
-    def look(self, number: int) -> Look:
+    def look(self, number: int, more: bool = False) -> Look:
         """Canal and rim of a vertebra."""
-        if number == NARROWED:
+        if more and number == NARROWED:
             return Look(narrowed=self.narrowed)
         return Look(narrowed=self.narrowed, rim=self.rim) if number == LESION else Look()
 
@@ -124,7 +124,11 @@ def column(variant: int) -> Column:
 
 @cache
 def shares(
-    spacing: tuple[float, float, float], shift: tuple[float, float, float], variant: int = 0, samples: int = 2
+    spacing: tuple[float, float, float],
+    shift: tuple[float, float, float],
+    variant: int = 0,
+    more: bool = False,
+    samples: int = 2,
 ):
     """The scan without image, and by tissue the share of each voxel that it fills."""
     drawn, kind = column(variant), VARIANTS[variant]
@@ -139,7 +143,7 @@ def shares(
         near = ndimage.binary_dilation(scan.labels == number, iterations=1)
         box = ndimage.find_objects(near.astype(np.int8))[0]
         for offset in product(offsets, repeat=3):
-            parts = _parts(kind, number, body, *_local(centre - origin, axes, box, spacing, offset))
+            parts = _parts(kind, number, more, body, *_local(centre - origin, axes, box, spacing, offset))
             for name, share in parts.items():
                 found[name][box] += share / samples**3
         wide = tuple(
@@ -147,7 +151,7 @@ def shares(
             for axis, step, size in zip(box, spacing, shape, strict=True)
         )
         x, p, z = _local(centre - origin, axes, wide, spacing)
-        look = kind.look(number)
+        look = kind.look(number, more)
         canal[wide] |= _canal(look, x, p - body.depth / 2, z)
         if number == LESION:
             rim = _rim(body, look, x, p, z)
@@ -157,7 +161,7 @@ def shares(
     return replace(scan, layers=_layers(scan, canal, mass)), found, canal, mass
 
 
-def _parts(kind, number, body, x, p, z):
+def _parts(kind, number, more, body, x, p, z):
     inside, arch = body.inside(x, p, z)
     superior, inferior = body.plates(x, p / body.depth + 0.5)
     shell = inside & ((depth_below_wall(body, x, p) < SHELL_MM) | (z > superior - 1) | (z < inferior + 1))
@@ -168,7 +172,7 @@ def _parts(kind, number, body, x, p, z):
         lesion = inside & ball & (z < superior - 1) & (z > inferior + 1) | arch & (x > 8) & (p < 34)
     if number == CLEFT:
         cleft = inside & ((x / 12) ** 2 + ((p + 2) / 9) ** 2 + ((z - 3) / 2.2) ** 2 <= kind.cleft**2)
-    if number == POCKET:
+    if more and number == POCKET:
         cleft = inside & _pocket(kind, x, p, z)
     marrow = inside & ~shell & ~lesion & ~cleft
     return {
@@ -216,10 +220,10 @@ def _layers(scan: SignScan, canal: np.ndarray, mass: np.ndarray) -> dict[str, La
 
 
 def image(
-    sequence: str, spacing=SPACING, shift=(0.0, 0.0, 0.0), variant: int = 0, enhanced: bool = True
+    sequence: str, spacing=SPACING, shift=(0.0, 0.0, 0.0), variant=0, more=False, enhanced=True
 ) -> np.ndarray:
     """The image of a sequence, with noise of a fixed seed."""
-    scan, found, canal, mass = shares(spacing, shift, variant)
+    scan, found, canal, mass = shares(spacing, shift, variant, more)
     soft, marrow, shell, arch, lesion, cleft, disc, fluid, tumour = SIGNALS[sequence]
     values = {"marrow": marrow, "shell": shell, "arch": arch, "lesion": lesion, "cleft": cleft}
     drawn = np.full(scan.labels.shape, soft)
@@ -236,16 +240,18 @@ def image(
     return (drawn + noise).astype(np.float32)
 
 
-def whole_scan(sequence: str, spacing=SPACING, shift=(0.0, 0.0, 0.0), variant: int = 0) -> SignScan:
+def whole_scan(
+    sequence: str, spacing=SPACING, shift=(0.0, 0.0, 0.0), variant: int = 0, more: bool = False
+) -> SignScan:
     """The column as one sequence shows it, with all masks and companions."""
     companions = {
-        other: image("CT", spacing, shift, variant, enhanced=False)
+        other: image("CT", spacing, shift, variant, more, enhanced=False)
         if other == "NATIVE"
-        else image(other, spacing, shift, variant)
+        else image(other, spacing, shift, variant, more)
         for other in COMPANIONS.get(sequence, ())
     }
     if sequence == "CT":
         companions = {"CT": companions["NATIVE"]}
-    scan = shares(spacing, shift, variant)[0]
-    drawn = image(sequence, spacing, shift, variant)
+    scan = shares(spacing, shift, variant, more)[0]
+    drawn = image(sequence, spacing, shift, variant, more)
     return replace(scan, image=drawn, companions=companions, tables=TABLES)
