@@ -76,7 +76,7 @@ def test_without_calibration_and_norm_they_are_absent(five):
 def test_a_fractured_l1_gives_way_to_the_nearest_intact_level():
     scan = lumbar((300.0, 170.0, 160.0, 150.0, 140.0), (CRUSH, *(PLAIN,) * 4))
     values = measure_scan(scan, "CT").values
-    assert values.genant_grade.iloc[0] >= 1
+    assert values.loss_max.iloc[0] > 0.3  # slices of 2 mm leave the grade open
     assert values.hu_tb.iloc[0] == 300
     assert (values.hu_tb_l1 == 170).all()
     one = bone_scan(straight(PLAIN), {}, COARSE)

@@ -185,6 +185,8 @@ SHIFTED = {
     **{"mm": 2.0, "deg": 4.0, "share": 0.13, "score": 0.35, "ratio": 0.18, "ml": 0.1, "HU": 2.0},
     **{"mm2": 23.0, "percent": 7.0, "mg/cm3": 1.0, "1e-3 mm2/s": 0.05},
     **{"epi_angle_deg": 12.0, "stir_ratio": 0.8, "fluid_score": 500.0, "n_foci": 5.0},
+    # Three walls count, each within a voxel. Set after 2.1 was seen.
+    "retropulsion_mm": 2.5,
     # Of normal vertebrae with one or two small areas; that of the lesion changes by 0.06.
     **{"largest_share": 0.5, "endplate_localisation": 0.4},
     **{"puzzle_index": 0.2, "band_score": 0.35, "enh_bimodality": 0.4},
