@@ -8,7 +8,6 @@ from typing import TypedDict
 
 from radiomics_vert.cohort import read_secret
 from radiomics_vert.config import StudySettings, read_settings
-from radiomics_vert.config.models import DxaSettings
 from radiomics_vert.dataset import DxaColumns
 from radiomics_vert.errors import Problem, ReportError
 from radiomics_vert.extraction import FeatureTable
@@ -97,7 +96,9 @@ class Study:
             "negative": settings.outcome.negative,
             "covariates": settings.covariates,
             "rater": settings.cohort.rater,
-            "dxa": _dxa_columns(settings.dxa) if settings.dxa.measured else None,
+            "dxa": DxaColumns(**settings.dxa.model_dump(exclude={"reference"}))
+            if settings.dxa.measured
+            else None,
         }
 
     def stage_digests(self) -> dict[str, str]:
@@ -172,20 +173,6 @@ class Study:
             RV701 there are none.
         """
         return _load_table(self.perturbed, "the features of changed masks")
-
-
-def _dxa_columns(chosen: DxaSettings) -> DxaColumns:
-    return DxaColumns(
-        t_score=chosen.t_score,
-        bmd=chosen.bmd,
-        young_mean=chosen.young_mean,
-        young_sd=chosen.young_sd,
-        age=chosen.age,
-        sex=chosen.sex,
-        postmenopausal=chosen.postmenopausal,
-        postmenopausal_from=chosen.postmenopausal_from,
-        fragility=chosen.fragility,
-    )
 
 
 def load_study(path: str | Path, output: Path | None = None) -> Study:
