@@ -10,8 +10,9 @@ import pytest
 from phantom_cases import tolerance
 from phantoms import Body, Column, straight
 
-from radiomics_vert.cohort import Scan, examine_scan, load_scheme
-from radiomics_vert.signs import load_sign_scan, prepare_spine, wall
+from analysis.simulations.sign_real_data import lumbar_exams, spine_of, totalsegmentator_ct, verse_ct
+from radiomics_vert.cohort import Scan
+from radiomics_vert.signs import prepare_spine, wall
 from radiomics_vert.signs.nouns import Absent
 from radiomics_vert.signs.wall import expected_corners
 
@@ -125,26 +126,15 @@ def test_the_place_of_an_unmoved_wall_follows_from_the_walls_beside_it():
 REAL_MM = 4.0
 
 
-def real_values(scan: Scan, sequence: str) -> list[float]:
-    cases, refused = examine_scan(scan)
-    assert not refused
-    measured = wall.measure(prepare_spine(load_sign_scan(cases), sequence)).values()
+def real_values(scan: Scan) -> list[float]:
+    measured = wall.measure(spine_of(scan)).values()
     values = [row["retropulsion_mm"] for row in measured]
     return [value for value in values if not isinstance(value, Absent)]
 
 
 @pytest.mark.data
 def test_intact_vertebrae_of_verse_and_totalsegmentator_are_not_displaced(real_data: Path):
-    verse, total = real_data / "ct_verse014", real_data / "ct_totalsegmentator"
-    found = real_values(
-        Scan("v", "v", "CT", verse / "sub-verse014_ct.nii.gz", verse / "sub-verse014_seg-vert_msk.nii.gz",
-             load_scheme("verse")), "CT",
-    )  # fmt: skip
-    report = total / "spine_report"
-    found += real_values(
-        Scan("t", "t", "CT", total / "example_ct.nii.gz", report / "totalseg.nii.gz",
-             load_scheme("totalsegmentator"), report / "totalseg_vertebrae_body.nii.gz"), "CT",
-    )  # fmt: skip
+    found = real_values(verse_ct(real_data)) + real_values(totalsegmentator_ct(real_data))
     assert len(found) == 6
     assert np.abs(found).max() < REAL_MM, found
 
@@ -153,11 +143,9 @@ def test_intact_vertebrae_of_verse_and_totalsegmentator_are_not_displaced(real_d
 @pytest.mark.slow
 def test_intact_vertebrae_of_the_lumbar_exams_are_not_displaced(real_data: Path):
     found = []
-    for image in sorted((real_data / "vb_mri").glob("*/*_image.nii.gz")):
-        if "VB2_02" in image.name:
-            continue  # image and mask do not match
-        mask = image.with_name(image.name.replace("_image", "_vertebrae"))
-        found += real_values(Scan("x", "x", "T2", image, mask, load_scheme("instances")), "T2")
+    for scan in lumbar_exams(real_data):
+        if scan.subject_id != "VB2_02":  # image and mask do not match
+            found += real_values(scan)
     assert len(found) > 30
     assert np.abs(found).max() < REAL_MM
     assert np.median(found) < 2.0
