@@ -15,6 +15,7 @@ from radiomics_vert.cohort.schemes import LabelScheme
 from radiomics_vert.cohort.segment_names import reads_names, select_vertebrae
 from radiomics_vert.errors import CohortError
 from radiomics_vert.imaging import Geometry, LabelMap, Segmentation, read_label_map, require_same_geometry
+from radiomics_vert.imaging.regions import label_boxes
 
 # Our name -> spellings in masks that name their segments; other names are kept as they are.
 _SPELLINGS = {
@@ -167,10 +168,10 @@ def _by_number(scheme: LabelScheme, mask: Segmentation) -> dict[str, Callable[[]
 
 def _of_labels(scheme: LabelScheme, labels: LabelMap) -> dict[str, Callable[[], np.ndarray]]:
     array = labels.array()
-    present = np.bincount(array.ravel()) > 0 if array.size else np.zeros(0, bool)
+    present = label_boxes(array)
     makers: dict[str, Callable[[], np.ndarray]] = {}
     for name, numbers in _meanings(scheme).items():
-        found = [number for number in numbers if number < len(present) and present[number]]
+        found = [number for number in numbers if number in present]
         if found:
             makers[name] = _selected(array, found)
     return makers

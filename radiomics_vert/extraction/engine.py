@@ -31,7 +31,7 @@ from radiomics_vert.extraction.ibsi_slices import Block, slice_means
 from radiomics_vert.extraction.params import Step
 from radiomics_vert.extraction.settings import PREPARATION, resamples
 
-COMPUTING = 2
+COMPUTING = 3
 """Version of what happens to a region around both engines, refusals included; part of every cache key."""
 
 

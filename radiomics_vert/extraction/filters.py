@@ -15,7 +15,7 @@ import SimpleITK as sitk
 from radiomics import imageoperations
 
 import radiomics_vert.extraction.native as native
-from radiomics_vert.extraction.grid import Grid, NativeGrid, Span
+from radiomics_vert.extraction.grid import Grid, NativeGrid, Span, slices, view
 from radiomics_vert.extraction.params import Step
 
 # The recursive Gaussian of ITK remembers; what lies further away than this many sigma changes no
@@ -57,7 +57,7 @@ def _log(grid: Grid, span: Span, step: Step) -> Filtered:
         yield from _local(grid, span, step, margin)
         return
     start, stop = np.maximum(span[0] - margin, 0), np.minimum(span[1] + margin, grid.size)
-    kept = _part(span[0] - start, span[1] - start)
+    kept = slices(span[0] - start, span[1] - start)
     yield from native.log_image(_voxels(grid, start, stop), grid.spacing[::-1], kept, step.settings)
 
 
@@ -68,7 +68,7 @@ def _gradient(grid: Grid, span: Span, step: Step) -> Filtered:
 def _local(grid: Grid, span: Span, step: Step, margin: np.ndarray) -> Filtered:
     """Filter a block whose margin ends at the image's border, as the filter on the whole image does."""
     start, stop = np.maximum(span[0] - margin, 0), np.minimum(span[1] + margin, grid.size)
-    yield from _run(grid.image(start, stop), step, _part(span[0] - start, span[1] - start))
+    yield from _run(grid.image(start, stop), step, slices(span[0] - start, span[1] - start))
 
 
 def _wavelet(grid: Grid, span: Span, step: Step) -> Filtered:
@@ -77,7 +77,7 @@ def _wavelet(grid: Grid, span: Span, step: Step) -> Filtered:
     margin = np.full(3, (length - 1) * (step.settings["start_level"] + step.settings["level"]))
     if step.settings["force2D"]:
         margin[2 - step.settings["force2Ddimension"]] = 0
-    kept = _part(margin, margin + span[1] - span[0])
+    kept = slices(margin, margin + span[1] - span[0])
     if step.engine == "native" and native.same_bits():
         block = _periodic(grid, span[0] - margin, span[1] + margin)
         yield from native.wavelet_images(block, kept, step.settings)
@@ -88,16 +88,10 @@ def _wavelet(grid: Grid, span: Span, step: Step) -> Filtered:
     yield from _run(sitk.GetImageFromArray(block), step, kept)  # the transform knows no spacing
 
 
-def _part(start: np.ndarray, stop: np.ndarray) -> tuple[slice, slice, slice]:
-    """Return slices along z, y, x from indices along x, y, z."""
-    x, y, z = (slice(int(first), int(end)) for first, end in zip(start, stop, strict=True))
-    return z, y, x
-
-
 def _voxels(grid: Grid, start: np.ndarray, stop: np.ndarray) -> np.ndarray:
     """Return a block of the working image; of an image's own voxels a view, which costs nothing."""
     if isinstance(grid, NativeGrid):
-        return np.asarray(sitk.GetArrayViewFromImage(grid.volume)[_part(start, stop)])
+        return view(grid.volume, start, stop)
     return np.asarray(sitk.GetArrayFromImage(grid.image(start, stop)))
 
 
@@ -125,7 +119,7 @@ def _pointwise(grid: Grid, span: Span, step: Step) -> Filtered:
     block, loaded = _voxels(grid, *span), _voxels(grid, *grid.frame)
     extremum = max(loaded.max(), loaded.min(), key=lambda value: abs(float(value)))
     framed = np.concatenate([block, np.full_like(block[:1], extremum)])
-    yield from _run(sitk.GetImageFromArray(framed), step, _part(np.zeros(3, int), span[1] - span[0]))
+    yield from _run(sitk.GetImageFromArray(framed), step, slices(np.zeros(3, int), span[1] - span[0]))
 
 
 def _run(block: sitk.Image, step: Step, kept: tuple[slice, slice, slice]) -> Filtered:

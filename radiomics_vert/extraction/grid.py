@@ -6,9 +6,10 @@ needs is made, on the same grid: voxel k of a block is voxel `start + k` of the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
@@ -27,6 +28,12 @@ SPLINE_MARGIN = 32
 CERTAIN_MARGIN = 24
 UNCERTAIN = 1e-10
 
+# Coefficients are made for a part of a block that needs no more than about this, and handed to ITK, which
+# needs a copy of them, in slabs of the second size. [O] The margin of a part costs time.
+_BLOCK_BYTES = 48 << 20
+_SLAB_BYTES = 8 << 20
+
+_SPLINE = sitk.sitkBSplineResamplerOrder3
 _FLOATS = (sitk.sitkFloat32, sitk.sitkFloat64)
 
 TOLERANCE = 1e-6
@@ -193,7 +200,7 @@ class ResampledGrid:
         """Return the resampled voxels from `start` to `stop` (excluded)."""
         lower, upper = self.frame
         if not ((start >= lower).all() and (stop <= upper).all()):
-            return self._intensities(self._source(start, stop), start, stop)
+            return self._intensities(start, stop)
         tight = self._tight
         if tight is not None:
             first = self._inside[1]
@@ -215,42 +222,51 @@ class ResampledGrid:
         if not inside.size or not spline.same_bits():
             return None
         stop = start + inside.shape[::-1]
-        source = self._source(start, stop, CERTAIN_MARGIN)
-        voxels = sitk.GetArrayViewFromImage(source)
+        source = self._deciding(start, stop, CERTAIN_MARGIN)
+        voxels = view(self.volume, *source)
         largest = max(-float(voxels.min()), float(voxels.max()))
-        found = self._resample(source, start, stop, sitk.sitkBSpline, sitk.sitkFloat64)
+        found = _stacked(self._splines(source, start, stop, sitk.sitkFloat64))
         values = sitk.GetArrayViewFromImage(found)
         if np.abs(values - np.rint(values)).min() <= UNCERTAIN * largest:
             return None
-        return sitk.Cast(found, self.volume.GetPixelID()) if _in_range(values, source) else None
+        return sitk.Cast(found, self.volume.GetPixelID()) if _in_range(values, voxels.dtype) else None
 
     @cached_property
     def _loaded(self) -> sitk.Image:
         """The frame, resampled as pyradiomics does."""
-        lower, upper = self.frame
-        whole = self._meets_voxels() and not self.rounded
-        source = self.volume if whole else self._source(lower, upper)
-        return self._intensities(source, lower, upper)
+        if self._meets_voxels() and not self.rounded:
+            return self._resample(self.volume, *self.frame, _interpolator(self.interpolator))
+        return self._intensities(*self.frame)
 
-    def _intensities(self, source: sitk.Image, start: np.ndarray, stop: np.ndarray) -> sitk.Image:
-        interpolator = _interpolator(self.interpolator)
-        if not self.rounded:
-            return self._resample(source, start, stop, interpolator)
+    def _intensities(self, start: np.ndarray, stop: np.ndarray) -> sitk.Image:
         # As floating-point numbers: ITK would cut the fraction off, not round, for a whole-number image.
-        found = self._resample(sitk.Cast(source, sitk.sitkFloat64), start, stop, interpolator)
-        whole: sitk.Image = sitk.GetImageFromArray(np.rint(sitk.GetArrayFromImage(found)))
+        kind = sitk.sitkFloat64 if self.rounded else self.volume.GetPixelID()
+        found = self._interpolated(start, stop, kind)
+        if not self.rounded:
+            return found
+        whole: sitk.Image = sitk.GetImageFromArray(np.rint(sitk.GetArrayViewFromImage(found)))
         whole.CopyInformation(found)
         return whole
 
-    def _source(self, start: np.ndarray, stop: np.ndarray, margin: int = SPLINE_MARGIN) -> sitk.Image:
+    def _interpolated(self, start: np.ndarray, stop: np.ndarray, kind: int) -> sitk.Image:
+        interpolator, source = _interpolator(self.interpolator), self.volume
+        splines = interpolator == sitk.sitkBSpline
+        if splines and spline.same_bits():
+            parts = _slabs(start, stop, self._held(start, stop) // _BLOCK_BYTES)
+            return _stacked(
+                [slab for part in parts for slab in self._splines(self._deciding(*part), *part, kind)]
+            )
+        # No other interpolator looks at the whole image first, and nothing is copied.
+        if splines or kind != source.GetPixelID():
+            source = sitk.Cast(crop(source, *self._deciding(start, stop)), kind)
+        return self._resample(source, start, stop, interpolator)
+
+    def _deciding(self, start: np.ndarray, stop: np.ndarray, margin: int = SPLINE_MARGIN) -> Span:
         """Return the part of the original image that decides the voxels from `start` to `stop`."""
-        if _interpolator(self.interpolator) != sitk.sitkBSpline and not self.rounded:
-            return self.volume  # no other interpolator looks at the whole image first, and nothing is copied
-        size = np.array(self.volume.GetSize())
         shift = self._first if self.centred else np.zeros(3)
         lower = np.floor(start / self.ratio + shift).astype(int) - margin
         upper = np.ceil(stop / self.ratio + shift).astype(int) + margin
-        return crop(self.volume, np.maximum(lower, 0), np.minimum(upper, size))
+        return np.maximum(lower, 0), np.minimum(upper, np.array(self.volume.GetSize()))
 
     def _meets_voxels(self) -> bool:
         """Tell whether voxels of an image of whole numbers come to lie exactly on original ones.
@@ -310,28 +326,48 @@ class ResampledGrid:
         resampler.SetOutputOrigin(self.labels.TransformContinuousIndexToPhysicalPoint(first.tolist()))
         resampler.SetSize((stop - start).tolist())
         resampler.SetOutputPixelType(source.GetPixelID() if kind is None else kind)
-        # A whole scan of coefficients would take more memory than ITK needs for them.
-        if interpolator == sitk.sitkBSpline and source is not self.volume and spline.same_bits():
-            last = first + (stop - start - 1) / self.ratio
-            source = spline.coefficients(source, self._support(source, first, last))
-            interpolator = sitk.sitkBSplineResamplerOrder3
         resampler.SetInterpolator(interpolator)
         resampled: sitk.Image = resampler.Execute(source)
         return resampled
 
-    def _support(self, source: sitk.Image, first: np.ndarray, last: np.ndarray) -> tuple[slice, slice, slice]:
-        """Return the voxels of a part of the image, z first, that decide between two places in the labels."""
+    def _held(self, start: np.ndarray, stop: np.ndarray) -> int:
+        """Return the bytes of the coefficients that the voxels from `start` to `stop` need at a time."""
+        source = self._deciding(start, stop)
+        lower, upper = self._support(source, start, stop)
+        return int(8 * np.prod((upper - lower)[:2]) * (source[1] - source[0])[2])
+
+    def _splines(self, source: Span, start: np.ndarray, stop: np.ndarray, kind: int) -> list[sitk.Image]:
+        """Return B-splines through a part of the image in slabs; ITK would make coefficients of all of it."""
+        lower, upper = self._support(source, start, stop)
+        kept = slices(lower - source[0], upper - source[0])
+        found = spline.coefficients(view(self.volume, *source), kept)
+        return [
+            self._resample(self._beside(found, (lower, upper), first, last), first, last, _SPLINE, kind)
+            for first, last in _slabs(start, stop, found.nbytes // _SLAB_BYTES)
+        ]
+
+    def _beside(self, found: np.ndarray, kept: Span, start: np.ndarray, stop: np.ndarray) -> sitk.Image:
+        """Return the coefficients that the voxels from `start` to `stop` need, of all that were kept."""
+        lower, upper = self._support(kept, start, stop)
+        part: sitk.Image = sitk.GetImageFromArray(found[slices(lower - kept[0], upper - kept[0])])
+        part.SetSpacing(self.volume.GetSpacing())
+        part.SetDirection(self.volume.GetDirection())
+        part.SetOrigin(self.volume.TransformIndexToPhysicalPoint(lower.tolist()))
+        return part
+
+    def _support(self, source: Span, start: np.ndarray, stop: np.ndarray) -> Span:
+        """Return which voxels of a part of the image the voxels from `start` to `stop` are splines of."""
+        first, last = (self._first + voxel / self.ratio for voxel in (start, stop - 1))
         ends = [
-            source.TransformPhysicalPointToContinuousIndex(
+            self.volume.TransformPhysicalPointToContinuousIndex(
                 self.labels.TransformContinuousIndexToPhysicalPoint(place.tolist())
             )
             for place in (first, last)
         ]
         # 2 voxels are the support of the spline; image and labels may differ by a fraction of another.
-        lower = np.maximum(np.floor(np.minimum(*ends)).astype(int) - 3, 0)
-        upper = np.maximum(np.ceil(np.maximum(*ends)).astype(int) + 4, 1)
-        x, y, z = (slice(int(a), int(b)) for a, b in zip(lower, upper, strict=True))
-        return z, y, x
+        lower = np.floor(np.minimum(*ends)).astype(int) - 3
+        upper = np.ceil(np.maximum(*ends)).astype(int) + 4
+        return np.clip(lower, source[0], source[1] - 1), np.clip(upper, source[0] + 1, source[1])
 
 
 def make_grid(
@@ -386,14 +422,45 @@ def tight_box(mask: np.ndarray) -> tuple[slice, ...]:
     return tuple(spans)
 
 
-def _in_range(values: np.ndarray, image: sitk.Image) -> bool:
-    """Tell whether the number type of an image holds the whole part of all values."""
-    limits = np.iinfo(sitk.GetArrayViewFromImage(image).dtype)
+def _slabs(start: np.ndarray, stop: np.ndarray, further: int) -> Iterator[Span]:
+    """Divide a block along z into one slab and so many further ones."""
+    edges = np.linspace(start[2], stop[2], min(stop[2] - start[2], 1 + further) + 1).astype(int)
+    for first, last in pairwise(edges):
+        yield np.array((*start[:2], first)), np.array((*stop[:2], last))
+
+
+def _stacked(slabs: list[sitk.Image]) -> sitk.Image:
+    """Join images along z."""
+    if len(slabs) == 1:
+        return slabs[0]
+    joined: sitk.Image = sitk.GetImageFromArray(
+        np.concatenate([sitk.GetArrayViewFromImage(s) for s in slabs])
+    )
+    joined.SetSpacing(slabs[0].GetSpacing())
+    joined.SetDirection(slabs[0].GetDirection())
+    joined.SetOrigin(slabs[0].GetOrigin())
+    return joined
+
+
+def _in_range(values: np.ndarray, kind: np.dtype[Any]) -> bool:
+    """Tell whether a number type holds the whole part of all values."""
+    limits = np.iinfo(kind)
     return bool(values.min() > limits.min and values.max() < limits.max)
 
 
 def _interpolator(name: str | int) -> int:
     return int(getattr(sitk, name)) if isinstance(name, str) else int(name)
+
+
+def slices(start: np.ndarray, stop: np.ndarray) -> tuple[slice, slice, slice]:
+    """Return slices along z, y, x from indices along x, y, z."""
+    x, y, z = (slice(int(first), int(end)) for first, end in zip(start, stop, strict=True))
+    return z, y, x
+
+
+def view(volume: sitk.Image, start: np.ndarray, stop: np.ndarray) -> np.ndarray:
+    """Return the voxels from `start` to `stop` (excluded; x, y, z) of an image, which are not copied."""
+    return np.asarray(sitk.GetArrayViewFromImage(volume)[slices(start, stop)])
 
 
 def crop(volume: sitk.Image, start: np.ndarray, stop: np.ndarray) -> sitk.Image:

@@ -60,14 +60,14 @@ def label_regions(label_map: LabelMap, labels: Collection[int] | None = None) ->
     dict of int to Region
     """
     array, geometry = label_map.array(), label_map.geometry
-    boxes = _boxes(array)
+    boxes = label_boxes(array)
     wanted = boxes if labels is None else boxes.keys() & set(labels)
     return {label: _region(label, array, boxes[label], geometry) for label in sorted(wanted)}
 
 
 def present_labels(label_map: LabelMap) -> list[int]:
     """Return the label values that occur in a mask, ascending, without the background."""
-    return list(_boxes(label_map.array()))
+    return list(label_boxes(label_map.array()))
 
 
 def used_box(array: np.ndarray) -> tuple[slice, slice, slice]:
@@ -102,16 +102,27 @@ def _span(used: Any) -> slice:
     return slice(int(places[0]), int(places[-1]) + 1) if len(places) else slice(0, 0)
 
 
-def _boxes(array: np.ndarray) -> dict[int, tuple[slice, ...]]:
-    """Return the bounding box of every label, by label in ascending order."""
+def label_boxes(array: np.ndarray) -> dict[int, tuple[slice, ...]]:
+    """Return the bounding box of every label.
+
+    Parameters
+    ----------
+    array : ndarray, shape (z, y, x)
+        Labels.
+
+    Returns
+    -------
+    dict of int to tuple of slice
+        By label in ascending order, without the background.
+    """
     used = used_box(array)
     return {
         label: tuple(slice(o.start + i.start, o.start + i.stop) for o, i in zip(used, box, strict=True))
-        for label, box in _inner_boxes(array[used]).items()
+        for label, box in _innerlabel_boxes(array[used]).items()
     }
 
 
-def _inner_boxes(array: np.ndarray) -> dict[int, tuple[slice, ...]]:
+def _innerlabel_boxes(array: np.ndarray) -> dict[int, tuple[slice, ...]]:
     if not array.size:
         return {}
     if array.dtype == np.uint32:

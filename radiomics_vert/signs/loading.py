@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from typing import TypeVar
 
@@ -12,6 +12,7 @@ import numpy.typing as npt
 from radiomics_vert.cohort import Case, LabelScheme, Scan, load_scheme, load_structures, load_vertebrae
 from radiomics_vert.imaging import Geometry, read_geometry, read_image, read_label_map, require_same_geometry
 from radiomics_vert.imaging.orientation import patient_axes
+from radiomics_vert.imaging.regions import label_boxes
 from radiomics_vert.signs.nouns import Box, Layer, SignScan
 
 Number = TypeVar("Number", bound=np.generic)
@@ -86,7 +87,7 @@ def load_sign_scan(
     require_same_geometry(geometry, whole.geometry, scan.scan_id)
     spacing = canonical_spacing(geometry)
     labels = canonical(whole.array(), geometry)
-    box = _around(np.isin(labels, [case.label for case in cases]), spacing)
+    box = _around(labels, {case.label for case in cases}, spacing)
     named = _structures(scan, geometry, box)
     body = None
     if scan.subregions is not None:
@@ -131,19 +132,20 @@ def _companion(scan: Scan, geometry: Geometry, box: Box) -> npt.NDArray[np.float
     return np.ascontiguousarray(canonical(volume.array(), geometry)[box])
 
 
-def _around(inside: npt.NDArray[np.bool_], spacing: tuple[float, float, float]) -> Box:
+def _around(labels: npt.NDArray[np.integer], wanted: Set[int], spacing: tuple[float, float, float]) -> Box:
+    found = label_boxes(labels)
+    boxes = [found[label] for label in wanted]
     spans = []
-    for axis in range(3):
-        others = tuple(other for other in range(3) if other != axis)
-        found = np.flatnonzero(inside.any(axis=others))
+    for axis, extent in enumerate(labels.shape):
         step = int(np.ceil(MARGIN_MM / spacing[axis]))
-        spans.append(slice(max(0, int(found[0]) - step), min(inside.shape[axis], int(found[-1]) + step + 1)))
+        start, stop = min(box[axis].start for box in boxes), max(box[axis].stop for box in boxes)
+        spans.append(slice(max(0, start - step), min(extent, stop + step)))
     return spans[0], spans[1], spans[2]
 
 
 def _layers(scheme: LabelScheme, labels: npt.NDArray[np.integer]) -> dict[str, Layer]:
     """Return the structures of a scheme that occur in a mask."""
-    present = set(np.unique(labels).tolist())
+    present = label_boxes(labels).keys()
     named = dict(scheme.structures)
     named |= {f"disc_{level}": values for level, values in scheme.discs.items()}
     return {name: Layer(labels, values) for name, values in named.items() if present & set(values)}

@@ -20,13 +20,21 @@ import json, sys
 import radiomics_vert as rv
 from radiomics_vert.extraction import ExtractionParams
 cohort = rv.read_cohort("images.csv", scheme="verse")
-content = {"imageType": {"Original": {}, "LoG": {"sigma": [1.0, 3.0]}, "Wavelet": {}}}
-params = ExtractionParams.from_mapping({**content, "setting": {"binWidth": 25}})
+PARAMS
 for _ in range(2):
     table = rv.extract(cohort, params)
     assert len(table.values) == 17, len(table.values)
     print(json.dumps(table.provenance.run["memory"]))
 """
+ON_ITS_GRID = EXTRACTION.replace(
+    "PARAMS",
+    """
+content = {"imageType": {"Original": {}, "LoG": {"sigma": [1.0, 3.0]}, "Wavelet": {}}}
+params = ExtractionParams.from_mapping({**content, "setting": {"binWidth": 25}})
+""",
+)
+# LoG of 3 mm after resampling to 1 mm: the largest blocks.
+SHIPPED = EXTRACTION.replace("PARAMS", 'params = rv.extraction.builtin_params("ct")')
 # Pages included; in a process that has imported the whole package, as the command line has.
 QUALITY = """
 import json
@@ -43,6 +51,18 @@ for _ in range(2):
     assert found.table["voxels_resampled"].notna().sum() == 17
     print(json.dumps(memory.facts(512 * 512 * 300 * 3)))
 """
+SIGNS = """
+import json
+import radiomics_vert as rv
+from radiomics_vert.parallel import memory_of_workers
+from radiomics_vert.signs import measure_signs
+cohort = rv.read_cohort("images.csv", scheme="verse")
+for _ in range(2):
+    with memory_of_workers() as memory:
+        found = measure_signs(cohort)
+    assert len(found.values) == 17
+    print(json.dumps(memory.facts(512 * 512 * 300 * 3)))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -52,8 +72,19 @@ def whole_spine(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
-@pytest.mark.parametrize("work", [EXTRACTION, QUALITY], ids=["extraction", "quality"])
-@pytest.mark.parametrize("stored", ["LPS", "RAS"])
+@pytest.mark.parametrize(
+    ("work", "stored"),
+    [
+        pytest.param(work, stored, id=f"{name} {stored}")
+        for name, work, orders in (
+            ("extraction", ON_ITS_GRID, ("LPS", "RAS", "PIR")),
+            ("shipped parameters", SHIPPED, ("LPS", "RAS", "PIR")),
+            ("quality", QUALITY, ("LPS", "RAS")),
+            ("signs", SIGNS, ("LPS", "PIR")),
+        )
+        for stored in orders
+    ],
+)
 def test_a_whole_spine_needs_its_voxels_and_300_mb_at_most(
     whole_spine: tuple[Path, Path], tmp_path: Path, stored: str, work: str
 ) -> None:
