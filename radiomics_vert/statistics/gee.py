@@ -96,7 +96,8 @@ def fit_gee(
     if fit is None or not fit.converged or not _possible(rho, patients):
         return None
     params = np.asarray(fit.params, dtype=np.float64)
-    if np.abs(design @ params).max() > _CERTAIN:
+    # Estimates that ran away to NaN count as converged there; they are within no bound.
+    if not np.abs(design @ params).max() <= _CERTAIN:
         return None
     return GeeFit(params, *_covariances(design, y, patients, params, rho), rho)
 

@@ -87,6 +87,16 @@ def test_equations_without_a_solution_give_none():
     assert fit_gee(np.column_stack([np.ones(40), x]), y, np.repeat(np.arange(10), 4)) is None
 
 
+def test_estimates_that_run_away_are_no_solution():
+    """Twelve vertebrae of nine patients, three covariates: statsmodels calls its NaN converged."""
+    sign = [-1.777, 0.541, 0.145, 0.449, 0.72, 0.271, 0.709, -1.319, 0.527, 0.69, -1.759, 0.804]
+    age = [-0.95, -0.552, -0.155, 1.304, -0.022, -0.022, 1.171, 1.171, 1.171, -1.083, -0.42, -1.613]
+    sex = [1.133, 1.133, -0.809, -0.809, 1.133, 1.133, *[-0.809] * 5, 1.133]
+    y = np.array([0.0, 0, 1, 0, 1, 1, 0, 0, 0, 1, 0, 1])
+    patients = np.array([0, 1, 2, 3, 4, 4, 5, 5, 5, 6, 7, 8])
+    assert fit_gee(np.column_stack([np.ones(12), sign, age, sex]), y, patients) is None
+
+
 def test_mixed_model_agrees_with_lme4(table):
     golden = json.loads((GOLDEN / "mixed_lme4.json").read_text())["x"]
     fit = fit_random_intercept(design_of(table, "y"), table["x"].to_numpy(), table["patient"].to_numpy())
