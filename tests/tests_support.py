@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
+
 
 def edit(path: Path, old: str, new: str) -> None:
     """Replace text in a file; fail when it is not there."""
@@ -34,7 +36,8 @@ extraction:
   parameters: {CT: small.yaml}
   verify: 0
 signs: {measure: false}
-validation: {repeats: 2, outer_folds: 3, inner_folds: 2, seed: 7}
+validation: {repeats: 1, outer_folds: 3, inner_folds: 2, seed: 7}
+assessment: {probes: 2}
 execution: {workers: 1, progress: false}
 """
 
@@ -45,3 +48,17 @@ def lay_small_study(folder: Path, cohort: Path, study: str = SMALL_STUDY) -> Pat
     (folder / "study.yaml").write_text(study)
     (folder / "small.yaml").write_text(SMALL_PARAMETERS)
     return folder
+
+
+def images_of(study: Path) -> pd.DataFrame:
+    """Return the image table of a laid study, its files named from the folder of the study."""
+    images = pd.read_csv(study / "cohort" / "images.csv")
+    for column in ("image", "mask", "subregions", "scheme"):
+        images[column] = "cohort/" + images[column]
+    return images
+
+
+def use_images(study: Path, images: pd.DataFrame) -> None:
+    """Give a laid study an image table of its own, the shared cohort stays as it is."""
+    images.to_csv(study / "images.csv", index=False)
+    edit(study / "study.yaml", "images: cohort/images.csv", "images: images.csv")

@@ -2,23 +2,42 @@
 
 from __future__ import annotations
 
+import io
 import re
+import shutil
 import subprocess
 import sys
+from contextlib import chdir, redirect_stderr, redirect_stdout
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from tests_support import edit
+from radiomics_vert.cli import main
+from tests_support import edit, lay_small_study
 
 
-def call(*arguments, folder=None):
-    """Run the installed command in its own process."""
+def apart(*arguments):
+    """Run the installed command in a process of its own, as a user does."""
     return subprocess.run(
         [sys.executable, "-m", "radiomics_vert", *map(str, arguments)],
-        capture_output=True, text=True, cwd=folder, check=False,
+        capture_output=True, text=True, check=False,
     )  # fmt: skip
+
+
+@pytest.fixture
+def call(monkeypatch):
+    """Run the command in this process, which saves its start of seconds; it ends as with :func:`apart`."""
+
+    def run(*arguments, folder="."):
+        monkeypatch.setattr(sys, "argv", ["radiomics-vert", *map(str, arguments)])
+        out, err = io.StringIO(), io.StringIO()
+        with chdir(folder), redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as end:
+            main()
+        return SimpleNamespace(returncode=end.value.code or 0, stdout=out.getvalue(), stderr=err.getvalue())
+
+    return run
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +55,14 @@ def table(tmp_path_factory):
     return path
 
 
-def test_init_then_check_tells_what_is_missing(tmp_path):
+@pytest.fixture(scope="module")
+def ran(small_cohort, tmp_path_factory):
+    """A study that the command has run, and how that ended."""
+    study = lay_small_study(tmp_path_factory.mktemp("ran"), small_cohort)
+    return study, apart("run", study, "--quiet")
+
+
+def test_init_then_check_tells_what_is_missing(call, tmp_path):
     done = call("init", "mine", folder=tmp_path)
     assert done.returncode == 0
     assert "radiomics-vert check" in done.stdout
@@ -49,8 +75,8 @@ def test_init_then_check_tells_what_is_missing(tmp_path):
     assert "nothing was overwritten" in again.stderr
 
 
-def test_run_ends_with_three_sentences_and_the_report(small_study):
-    done = call("run", small_study, "--quiet")
+def test_run_ends_with_three_sentences_and_the_report(call, ran):
+    study, done = ran
     assert done.returncode == 0, done.stderr
     lines = done.stdout.strip().splitlines()
     assert len(lines) == 8
@@ -59,12 +85,12 @@ def test_run_ends_with_three_sentences_and_the_report(small_study):
     assert lines[5].startswith("The checks found 0 errors")
     assert lines[-1].endswith("report.html")
     assert "not a diagnostic device" in lines[-2]
-    log = (small_study / "results" / "run.log").read_text()
+    log = (study / "results" / "run.log").read_text()
     assert "never computed" in log
     assert lines[4] in log
-    again = call("extract", small_study, "--quiet")
+    again = call("extract", study, "--quiet")
     assert again.returncode == 0
-    log = (small_study / "results" / "run.log").read_text()
+    log = (study / "results" / "run.log").read_text()
     assert "never computed" not in log
     # How many depends on whether the copy of the study is older than two seconds.
     assert re.search(r"\d+ of [1-9]\d* scans did not change and were not opened again", log)
@@ -72,17 +98,17 @@ def test_run_ends_with_three_sentences_and_the_report(small_study):
 
 def test_bad_settings_end_with_code_2_and_no_traceback(small_study):
     edit(small_study / "study.yaml", "covariates", "covariate")
-    done = call("check", small_study)
+    done = apart("check", small_study)
     assert done.returncode == 2
     assert "did you mean `covariates`?" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_a_table_goes_through_analyze_validate_and_report(table, tmp_path):
+def test_a_table_goes_through_analyze_validate_and_report(call, table, tmp_path):
     roles = ["--features", table, "--outcome", "Target", "--positive", "1", "--group", "ID"]
-    done = call("analyze", *roles, "-o", tmp_path / "out")
+    done = call("analyze", *roles, "-o", tmp_path / "out", "-j", 1)
     assert done.returncode == 0, done.stderr
-    done = call("validate", *roles, "-o", tmp_path / "out", "--repeats", 2, "-q")
+    done = call("validate", *roles, "-o", tmp_path / "out", "--repeats", 2, "-j", 1, "-q")
     assert done.returncode == 0, done.stderr
     association = pd.read_csv(tmp_path / "out" / "records" / "association_features.csv")
     assert association.loc[association["p_adjusted"] < 0.05, "feature"].tolist() == ["informative"]
@@ -95,10 +121,10 @@ def test_a_table_goes_through_analyze_validate_and_report(table, tmp_path):
     assert (tmp_path / "out" / "report.html").is_file()
 
 
-def test_a_locked_model_predicts_and_is_measured_on_another_cohort(small_study, table, tmp_path):
-    done = call("run", small_study, "--quiet")
-    assert done.returncode == 0, done.stderr
-    bundle, features = small_study / "results" / "model", small_study / "results" / "features"
+def test_a_locked_model_predicts_and_is_measured_on_another_cohort(call, ran, table, tmp_path):
+    results = ran[0] / "results"
+    bundle = shutil.copytree(results / "model", tmp_path / "model")
+    features = results / "features"
     done = call("predict", bundle, features, "-o", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     predictions = pd.read_csv(tmp_path / "out" / "prediction_predictions.csv")
@@ -115,24 +141,24 @@ def test_a_locked_model_predicts_and_is_measured_on_another_cohort(small_study, 
     assert "RV510" in done.stderr
 
 
-def test_a_sample_size_needs_no_data():
+def test_a_sample_size_needs_no_data(call):
     done = call("plan", "--prevalence", "0.4", "--parameters", "10", "--auc", "0.8")
     assert done.returncode == 0, done.stderr
     assert "529" in done.stdout
 
 
-def test_a_table_without_roles_is_explained(table):
+def test_a_table_without_roles_is_explained(call, table):
     done = call("analyze", "--features", table)
     assert done.returncode == 2
     assert "no --outcome, no --positive, no --group" in done.stderr
 
 
-def test_neither_study_nor_table_is_explained():
+def test_neither_study_nor_table_is_explained(call):
     done = call("validate")
     assert done.returncode == 2
     assert "neither" in done.stderr
 
 
-def test_schemes_and_versions_are_listed():
+def test_schemes_and_versions_are_listed(call):
     assert "totalsegmentator" in call("schemes").stdout
     assert "pyradiomics" in call("versions").stdout

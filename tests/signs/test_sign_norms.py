@@ -15,7 +15,7 @@ from radiomics_vert.signs.bone import HuNorm
 from radiomics_vert.signs.norms import patient_tables, read_norm
 from radiomics_vert.signs.table import scan_works
 from radiomics_vert.study.sign_tables import sign_tables
-from tests_support import edit
+from tests_support import edit, images_of, use_images
 
 NORM = "sex,age_from,age_to,hu\nF,20,120,200\nM,20,65,210\nM,65,120,190\n"
 
@@ -63,6 +63,7 @@ def test_a_patient_without_one_age_and_sex_has_no_norm(norm_file):
 
 def test_settings_reach_the_signs_and_their_cache_key(small_study: Path):
     (small_study / "norm.csv").write_text(NORM)
+    use_images(small_study, images_of(small_study).head(2))
     edit(
         small_study / "study.yaml",
         "signs: {measure: false}",
@@ -70,7 +71,7 @@ def test_settings_reach_the_signs_and_their_cache_key(small_study: Path):
     )
     study = load_study(small_study / "study.yaml")
     tables = sign_tables(study)
-    cohort = read_cohort(small_study / "cohort" / "images.csv", small_study / "cohort" / "clinical.csv")
+    cohort = read_cohort(small_study / "images.csv", small_study / "cohort" / "clinical.csv")
     works = scan_works(cohort, tables=tables)
     assert all(set(work.tables) == {"calibration", "norm"} for work in works)
     plain = scan_works(cohort)

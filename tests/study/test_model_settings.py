@@ -119,8 +119,7 @@ def test_too_few_vertebrae_measured_again_are_an_error_of_check(small_study):
 
 def test_shapley_values_without_their_package_are_an_error_of_check(small_study, monkeypatch):
     monkeypatch.setattr("radiomics_vert.modeling.shapley.find_spec", lambda name: None)
-    with (small_study / "study.yaml").open("a") as stream:
-        stream.write("assessment: {shapley: true}\n")
+    edit(small_study / "study.yaml", "{probes: 2}", "{shapley: true}")
     assert not [one for one in Run(load_study(small_study)).check().findings if one.code == "RV514"]
     edit(small_study / "study.yaml", "seed: 7}", "seed: 7, models: [rbf_svm]}")
     (finding,) = [one for one in Run(load_study(small_study)).check().findings if one.code == "RV514"]

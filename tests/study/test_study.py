@@ -14,15 +14,23 @@ from radiomics_vert._version import __version__
 from radiomics_vert.errors import AnalysisError, RadiomicsVertError, ReportError
 from radiomics_vert.results import Result
 from radiomics_vert.study import Run, load_results, load_study, result_sentences
-from tests_support import edit, lay_small_study
+from tests_support import edit, images_of, lay_small_study, use_images
 
 
 @pytest.fixture(scope="module")
 def finished(small_cohort, tmp_path_factory):
     """Run the study once for the tests that only look."""
-    run = Run(load_study(lay_small_study(tmp_path_factory.mktemp("finished"), small_cohort)))
+    folder = lay_small_study(tmp_path_factory.mktemp("finished"), small_cohort)
+    edit(folder / "study.yaml", "repeats: 1", "repeats: 2")
+    run = Run(load_study(folder))
     run.run()
     return run
+
+
+@pytest.fixture
+def finished_copy(finished, tmp_path):
+    """Folder of a copy of the finished study, for tests that change it."""
+    return shutil.copytree(finished.study.folder, tmp_path / "copy", symlinks=True)
 
 
 def test_every_stage_leaves_its_files(finished):
@@ -83,14 +91,12 @@ def test_provenance_separates_the_run_from_the_result(finished):
     assert str(finished.study.folder) not in html
 
 
-def test_a_report_that_is_built_later_keeps_the_facts_of_the_run(finished, tmp_path):
-    folder = tmp_path / "copy"
-    shutil.copytree(finished.study.folder, folder)
-    path = folder / "results" / "provenance.json"
+def test_a_report_that_is_built_later_keeps_the_facts_of_the_run(finished_copy):
+    path = finished_copy / "results" / "provenance.json"
     facts = json.loads(path.read_text("utf-8"))
     facts["run"]["extract"]["host"] = "elsewhere"
     path.write_text(json.dumps(facts), "utf-8")
-    Run(load_study(folder)).report()
+    Run(load_study(finished_copy)).report()
     later = json.loads(path.read_text("utf-8"))
     assert later["run"]["extract"] == facts["run"]["extract"]
     assert later["run"]["validate"] == facts["run"]["validate"]
@@ -167,7 +173,7 @@ def test_check_foresees_what_the_outcome_cannot_give(small_study):
     [
         ("outer_folds: 3", "outer_folds: 9", "RV502"),
         ("inner_folds: 2", "inner_folds: 6", "RV502"),
-        ("execution:", "assessment: {subgroups: [sexe]}\nexecution:", "RV413"),
+        ("{probes: 2}", "{subgroups: [sexe]}", "RV413"),
         ("seed: 7}", "seed: 7, harmonise: combat, harmonise_covariates: [diagnosis]}", "RV506"),
     ],
 )
@@ -181,11 +187,7 @@ def test_a_plan_that_cannot_be_followed_stops_before_long_work(small_study, old,
 
 
 def test_nothing_to_measure_stops_before_long_work(small_study):
-    rows = pd.read_csv(small_study / "cohort" / "images.csv").assign(scheme="totalsegmentator")
-    for column in ("image", "mask", "subregions"):
-        rows[column] = "cohort/" + rows[column]
-    rows.to_csv(small_study / "images.csv", index=False)
-    edit(small_study / "study.yaml", "images: cohort/images.csv", "images: images.csv")
+    use_images(small_study, images_of(small_study).assign(scheme="totalsegmentator"))
     with pytest.raises(RadiomicsVertError) as error:
         Run(load_study(small_study)).run()
     assert error.value.problems[0].code == "RV408"
@@ -195,10 +197,8 @@ def test_nothing_to_measure_stops_before_long_work(small_study):
 
 def test_reference_vertebrae_are_a_negative_control(small_study):
     edit(small_study / "study.yaml", "{CT: small.yaml}", "{CT: small.yaml}\n  vertebrae: all")
-    with (small_study / "study.yaml").open("a") as stream:
-        stream.write(
-            "assessment: {negative_control: true, probes: 0, baselines: false, explanation: false}\n"
-        )
+    edit(small_study / "study.yaml", "{probes: 2}",
+         "{negative_control: true, probes: 0, baselines: false, explanation: false}")  # fmt: skip
     run = Run(load_study(small_study))
     run.extract()
     run.analyze()
@@ -220,14 +220,11 @@ def test_reliability_is_measured_on_changed_masks(small_study):
     assert features["estimate"].max() <= 1
 
 
-def test_results_of_other_settings_do_not_stay(small_study):
-    with (small_study / "study.yaml").open("a") as stream:
-        stream.write("assessment: {probes: 2, explanation: true}\n")
-    run = Run(load_study(small_study))
-    run.run()
+def test_results_of_other_settings_do_not_stay(finished_copy):
+    run = Run(load_study(finished_copy))
     before = {result.kind for result in load_results(run.study.records)}
-    edit(small_study / "study.yaml", "{probes: 2, explanation: true}", "{probes: 0, explanation: false}")
-    Run(load_study(small_study)).validate()
+    edit(finished_copy / "study.yaml", "{probes: 2}", "{probes: 0, explanation: false}")
+    Run(load_study(finished_copy)).validate()
     after = {result.kind for result in load_results(run.study.records)}
     assert before - after == {"leakage_probe", "explanation"}
     assert not list(run.study.records.glob("leakage_probe*"))
@@ -237,13 +234,10 @@ def test_results_of_other_settings_do_not_stay(small_study):
     }  # fmt: skip
 
 
-def test_stages_of_different_settings_are_not_mixed(small_study):
-    with (small_study / "study.yaml").open("a") as stream:
-        stream.write("assessment: {probes: 0, explanation: false, baselines: false}\n")
-    Run(load_study(small_study)).run()
-    edit(small_study / "study.yaml", "positive: metastatic, negative: osteoporotic",
+def test_stages_of_different_settings_are_not_mixed(finished_copy):
+    edit(finished_copy / "study.yaml", "positive: metastatic, negative: osteoporotic",
          "positive: osteoporotic, negative: metastatic")  # fmt: skip
-    run = Run(load_study(small_study))
+    run = Run(load_study(finished_copy))
     run.validate()
     with pytest.raises(ReportError, match="radiomics-vert analyze") as error:
         run.report()
@@ -256,12 +250,8 @@ def test_columns_that_nobody_named_stay_out(small_study):
     clinical = pd.read_csv(small_study / "cohort" / "clinical.csv").assign(patient_name="Jane Secret")
     clinical.loc[0, "level"] = "T3"
     clinical.to_csv(small_study / "clinical.csv", index=False)
-    images = pd.read_csv(small_study / "cohort" / "images.csv").assign(operator="Dr Hidden")
-    for column in ("image", "mask", "subregions", "scheme"):
-        images[column] = "cohort/" + images[column]
-    images.to_csv(small_study / "images.csv", index=False)
-    edit(small_study / "study.yaml", "images: cohort/images.csv, clinical: cohort/clinical.csv",
-         "images: images.csv, clinical: clinical.csv")  # fmt: skip
+    use_images(small_study, images_of(small_study).assign(operator="Dr Hidden"))
+    edit(small_study / "study.yaml", "clinical: cohort/clinical.csv", "clinical: clinical.csv")
     run = Run(load_study(small_study))
     run.run()
     assert len(Result.load(run.study.records, "cohort").frame("unmatched")) == 1
@@ -276,10 +266,6 @@ def test_check_tells_what_the_settings_ask_in_vain(small_study):
     with (small_study / "study.yaml").open("a") as stream:
         stream.write("reliability: {perturbations: [grow99x]}\n")
     edit(small_study / "study.yaml", "seed: 7}", "seed: 7, scheme: leave_one_site_out}")
-    images = pd.read_csv(small_study / "cohort" / "images.csv").assign(site="")
-    for column in ("image", "mask", "subregions", "scheme"):
-        images[column] = "cohort/" + images[column]
-    images.to_csv(small_study / "images.csv", index=False)
-    edit(small_study / "study.yaml", "images: cohort/images.csv", "images: images.csv")
+    use_images(small_study, images_of(small_study).assign(site=""))
     checked = Run(load_study(small_study)).check(pages=False)
     assert {f.code for f in checked.findings if f.severity == "error"} == {"RV602", "RV105"}

@@ -17,16 +17,14 @@ from radiomics_vert.reporting.sections.reliability import section
 from radiomics_vert.results import Result
 from radiomics_vert.study import Run, load_study
 from radiomics_vert.study.agreement import agreement_results, repeated_rows
-from tests_support import edit, lay_small_study
+from tests_support import edit, images_of, lay_small_study, use_images
 
 
 @pytest.fixture(scope="module")
 def two_raters(small_cohort, tmp_path_factory):
     """A study in which rater A drew in nine patients, and rater B in seven of these too, one voxel beside."""
     folder = lay_small_study(tmp_path_factory.mktemp("raters"), small_cohort)
-    images = pd.read_csv(folder / "cohort" / "images.csv").drop(columns="subregions").head(9)
-    moved_files = ["image", "mask", "scheme"]
-    images[moved_files] = "cohort/" + images[moved_files]
+    images = images_of(folder).drop(columns="subregions").head(9)
     second = images.head(7).assign(rater="B")
     for subject, mask in zip(second["subject_id"], second["mask"], strict=True):
         found = sitk.ReadImage(folder / mask)
@@ -34,8 +32,8 @@ def two_raters(small_cohort, tmp_path_factory):
         moved.CopyInformation(found)
         sitk.WriteImage(moved, folder / f"{subject}_B.nii.gz")
     second["mask"] = second["subject_id"] + "_B.nii.gz"
-    pd.concat([images.assign(rater="A"), second]).to_csv(folder / "images.csv", index=False)
-    edit(folder / "study.yaml", "images: cohort/images.csv,", "images: images.csv, rater: A,")
+    use_images(folder, pd.concat([images.assign(rater="A"), second]))
+    edit(folder / "study.yaml", "images: images.csv,", "images: images.csv, rater: A,")
     edit(folder / "study.yaml", "region: body", "region: vertebra")
     edit(folder / "study.yaml", "outer_folds: 3", "outer_folds: 2")
     with (folder / "study.yaml").open("a") as stream:

@@ -19,19 +19,18 @@ DXA = f"""dxa:
   young_mean: 0.9
   young_sd: 0.1
   postmenopausal: menopause
-signs: {{measure: false}}
 """
 
 
 def with_dxa(folder, unit=1.0):
     """Give each patient but the first a density; all women are post-menopausal."""
-    path = folder / "cohort" / "clinical.csv"
-    clinical = pd.read_csv(path)
+    clinical = pd.read_csv(folder / "cohort" / "clinical.csv")
     ids = sorted(clinical["subject_id"].unique())
     density = {name: round((0.62 + 0.03 * place) * unit, 3) for place, name in enumerate(ids)}
     clinical["neck"] = clinical["subject_id"].map(density).where(clinical["subject_id"] != ids[0])
     clinical["menopause"] = clinical["sex"].map({"F": "yes"})
-    clinical.to_csv(path, index=False)
+    clinical.to_csv(folder / "clinical.csv", index=False)
+    edit(folder / "study.yaml", "clinical: cohort/clinical.csv", "clinical: clinical.csv")
     with (folder / "study.yaml").open("a") as stream:
         stream.write(DXA)
     return ids, density

@@ -9,15 +9,17 @@ import pytest
 from radiomics_vert.results import Result
 from radiomics_vert.statistics.signs import AGREEMENTS
 from radiomics_vert.study import Run, load_study
-from tests_support import SMALL_STUDY, lay_small_study
+from tests_support import edit, images_of, lay_small_study, use_images
 
 
 @pytest.fixture(scope="module")
 def finished(small_cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """Run a study with signs once for the tests that only look."""
-    folder = tmp_path_factory.mktemp("signs")
-    text = SMALL_STUDY.replace("signs: {measure: false}", "signs: {measure: true}")
-    run = Run(load_study(lay_small_study(folder, small_cohort, text)))
+    """Run a study with signs of nine patients once for the tests that only look."""
+    folder = lay_small_study(tmp_path_factory.mktemp("signs"), small_cohort)
+    use_images(folder, images_of(folder).head(9))
+    edit(folder / "study.yaml", "signs: {measure: false}", "signs: {measure: true}")
+    edit(folder / "study.yaml", "outer_folds: 3", "outer_folds: 2")
+    run = Run(load_study(folder))
     run.run()
     return run
 
