@@ -64,10 +64,15 @@ def gas_voxels(spine: Spine, vertebra: Vertebra) -> Mask:
     image = spine.scan.image
     if image is None:
         raise ValueError("gas needs an image")
-    gas = image[vertebra.box] < GAS_HU
+    gas = np.asarray(image[vertebra.box] < GAS_HU)
     if not gas.any():
-        return np.asarray(gas)
-    gas &= eroded(filled_body(spine, vertebra), vertebra.spacing, DEPTH_MM)
+        return gas
+    body = filled_body(spine, vertebra)
+    gas &= body
+    # Air beside the spine lies in most boxes; the depths of a body are worth their time where gas is in it.
+    if not gas.any():
+        return gas
+    gas &= eroded(body, vertebra.spacing, DEPTH_MM)
     least = LEAST_VOXELS * float(np.prod(vertebra.spacing))
     return connected(gas, vertebra.spacing, least_mm3=0.999 * least).mask if gas.any() else gas
 
