@@ -24,10 +24,10 @@ demo: $(READY)  ## make the synthetic cohort, run the whole study, print the pat
 	$(BIN)/radiomics-vert demo $(STUDY) --output reports/synthetic_cohort
 
 test: $(READY)  ## run the tests (minutes)
-	$(BIN)/python -m pytest -n 2 -m 'not slow'
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m 'not slow'
 
 test-all: $(READY)  ## run all tests and studies, the long ones too
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: $(READY)  ## style, types, layers
 	$(BIN)/ruff format --check .

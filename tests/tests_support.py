@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import sys
+from contextlib import chdir, redirect_stderr, redirect_stdout
 from pathlib import Path
+from subprocess import CompletedProcess
+from unittest.mock import patch
 
 import pandas as pd
 
@@ -62,3 +67,18 @@ def use_images(study: Path, images: pd.DataFrame) -> None:
     """Give a laid study an image table of its own, the shared cohort stays as it is."""
     images.to_csv(study / "images.csv", index=False)
     edit(study / "study.yaml", "images: cohort/images.csv", "images: images.csv")
+
+
+def command(*arguments: object, folder: str | Path = ".") -> CompletedProcess[str]:
+    """Run the command line in this process; its texts and exit code are those of a process of its own."""
+    from radiomics_vert.cli import main  # it imports the whole package, which few tests need
+
+    given = [str(one) for one in arguments]
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    called = patch.object(sys, "argv", ["radiomics-vert", *given])
+    with called, chdir(folder), redirect_stdout(out), redirect_stderr(err):
+        try:
+            main()
+        except SystemExit as end:
+            code = int(end.code or 0)
+    return CompletedProcess(given, code, out.getvalue(), err.getvalue())

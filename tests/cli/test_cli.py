@@ -2,42 +2,24 @@
 
 from __future__ import annotations
 
-import io
 import re
 import shutil
 import subprocess
 import sys
-from contextlib import chdir, redirect_stderr, redirect_stdout
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from radiomics_vert.cli import main
-from tests_support import edit, lay_small_study
+from tests_support import command, edit, lay_small_study
 
 
 def apart(*arguments):
-    """Run the installed command in a process of its own, as a user does."""
+    """Run the installed command in a process of its own, as a user does; it takes seconds to start."""
     return subprocess.run(
         [sys.executable, "-m", "radiomics_vert", *map(str, arguments)],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
-
-
-@pytest.fixture
-def call(monkeypatch):
-    """Run the command in this process, which saves its start of seconds; it ends as with :func:`apart`."""
-
-    def run(*arguments, folder="."):
-        monkeypatch.setattr(sys, "argv", ["radiomics-vert", *map(str, arguments)])
-        out, err = io.StringIO(), io.StringIO()
-        with chdir(folder), redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as end:
-            main()
-        return SimpleNamespace(returncode=end.value.code or 0, stdout=out.getvalue(), stderr=err.getvalue())
-
-    return run
 
 
 @pytest.fixture(scope="module")
@@ -62,20 +44,20 @@ def ran(small_cohort, tmp_path_factory):
     return study, apart("run", study, "--quiet")
 
 
-def test_init_then_check_tells_what_is_missing(call, tmp_path):
-    done = call("init", "mine", folder=tmp_path)
+def test_init_then_check_tells_what_is_missing(tmp_path):
+    done = command("init", "mine", folder=tmp_path)
     assert done.returncode == 0
     assert "radiomics-vert check" in done.stdout
-    done = call("check", "mine/study.yaml", folder=tmp_path)
+    done = command("check", "mine/study.yaml", folder=tmp_path)
     assert done.returncode == 1
     assert "RV101" in done.stdout
     assert "P001" in done.stdout
-    again = call("init", "mine", folder=tmp_path)
+    again = command("init", "mine", folder=tmp_path)
     assert again.returncode == 2
     assert "nothing was overwritten" in again.stderr
 
 
-def test_run_ends_with_three_sentences_and_the_report(call, ran):
+def test_run_ends_with_three_sentences_and_the_report(ran):
     study, done = ran
     assert done.returncode == 0, done.stderr
     lines = done.stdout.strip().splitlines()
@@ -88,7 +70,7 @@ def test_run_ends_with_three_sentences_and_the_report(call, ran):
     log = (study / "results" / "run.log").read_text()
     assert "never computed" in log
     assert lines[4] in log
-    again = call("extract", study, "--quiet")
+    again = command("extract", study, "--quiet")
     assert again.returncode == 0
     log = (study / "results" / "run.log").read_text()
     assert "never computed" not in log
@@ -104,11 +86,11 @@ def test_bad_settings_end_with_code_2_and_no_traceback(small_study):
     assert "Traceback" not in done.stderr
 
 
-def test_a_table_goes_through_analyze_validate_and_report(call, table, tmp_path):
+def test_a_table_goes_through_analyze_validate_and_report(table, tmp_path):
     roles = ["--features", table, "--outcome", "Target", "--positive", "1", "--group", "ID"]
-    done = call("analyze", *roles, "-o", tmp_path / "out", "-j", 1)
+    done = command("analyze", *roles, "-o", tmp_path / "out", "-j", 1)
     assert done.returncode == 0, done.stderr
-    done = call("validate", *roles, "-o", tmp_path / "out", "--repeats", 2, "-j", 1, "-q")
+    done = command("validate", *roles, "-o", tmp_path / "out", "--repeats", 2, "-j", 1, "-q")
     assert done.returncode == 0, done.stderr
     association = pd.read_csv(tmp_path / "out" / "records" / "association_features.csv")
     assert association.loc[association["p_adjusted"] < 0.05, "feature"].tolist() == ["informative"]
@@ -116,49 +98,49 @@ def test_a_table_goes_through_analyze_validate_and_report(call, table, tmp_path)
     auc = metrics[metrics["metric"] == "auc"].set_index("feature_set")["estimate"]
     assert set(auc.index) == {"features", "best single feature"}
     assert auc["features"] > 0.7
-    done = call("report", tmp_path / "out")
+    done = command("report", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "out" / "report.html").is_file()
 
 
-def test_a_locked_model_predicts_and_is_measured_on_another_cohort(call, ran, table, tmp_path):
+def test_a_locked_model_predicts_and_is_measured_on_another_cohort(ran, table, tmp_path):
     results = ran[0] / "results"
     bundle = shutil.copytree(results / "model", tmp_path / "model")
     features = results / "features"
-    done = call("predict", bundle, features, "-o", tmp_path / "out")
+    done = command("predict", bundle, features, "-o", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     predictions = pd.read_csv(tmp_path / "out" / "prediction_predictions.csv")
     assert len(predictions) == len(pd.read_csv(features / "features.csv"))
     assert predictions["probability"].between(0, 1).all()
 
     roles = ["--outcome", "Target", "--positive", "1", "--group", "ID", "-o", tmp_path / "ext"]
-    done = call("validate", "--external", table, "--bundle", bundle, *roles)
+    done = command("validate", "--external", table, "--bundle", bundle, *roles)
     assert done.returncode == 2
     assert "RV512" in done.stderr
     (bundle / "model.json").write_text((bundle / "model.json").read_text() + " ")
-    done = call("predict", bundle, features, "-o", tmp_path / "out")
+    done = command("predict", bundle, features, "-o", tmp_path / "out")
     assert done.returncode == 2
     assert "RV510" in done.stderr
 
 
-def test_a_sample_size_needs_no_data(call):
-    done = call("plan", "--prevalence", "0.4", "--parameters", "10", "--auc", "0.8")
+def test_a_sample_size_needs_no_data():
+    done = command("plan", "--prevalence", "0.4", "--parameters", "10", "--auc", "0.8")
     assert done.returncode == 0, done.stderr
     assert "529" in done.stdout
 
 
-def test_a_table_without_roles_is_explained(call, table):
-    done = call("analyze", "--features", table)
+def test_a_table_without_roles_is_explained(table):
+    done = command("analyze", "--features", table)
     assert done.returncode == 2
     assert "no --outcome, no --positive, no --group" in done.stderr
 
 
-def test_neither_study_nor_table_is_explained(call):
-    done = call("validate")
+def test_neither_study_nor_table_is_explained():
+    done = command("validate")
     assert done.returncode == 2
     assert "neither" in done.stderr
 
 
-def test_schemes_and_versions_are_listed(call):
-    assert "totalsegmentator" in call("schemes").stdout
-    assert "pyradiomics" in call("versions").stdout
+def test_schemes_and_versions_are_listed():
+    assert "totalsegmentator" in command("schemes").stdout
+    assert "pyradiomics" in command("versions").stdout

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pandas as pd
 import pytest
 
 from analysis.simulations import radmlbench
 from analysis.simulations.cohorts import committed
+from tests_support import command
 
 pytestmark = pytest.mark.data
 
@@ -43,8 +41,7 @@ def test_strength_that_is_missing_where_fractured_is_flagged_by_analyze(real_dat
     table = real_data / "tables" / "dev_verse19_vertebra_table.csv"
     roles = ["--outcome", "fracture", "--positive", "1", "--group", "patient_id", "--level", "vertebra"]
     others = ["--covariate", "sex", "--covariate", "contrast", "--drop", "genant_grade"]
-    call = [sys.executable, "-m", "radiomics_vert", "analyze", "--features", table, *roles, *others]
-    done = subprocess.run([*call, "-o", tmp_path / "out"], capture_output=True, text=True, check=False)
+    done = command("analyze", "--features", table, *roles, *others, "-o", tmp_path / "out", "-j", 1)
     assert done.returncode == 0, done.stderr
     assert "warning RV414 Missing values predict the class: fe_force_kN is missing in " in done.stderr
     records = tmp_path / "out" / "records"

@@ -63,6 +63,7 @@ def without_tables(results: list[Result], kind: str, *names: str) -> list[Result
 
 
 pytestmark = pytest.mark.usefixtures("no_pictures")
+words_only = pytest.mark.usefixtures("no_painting")  # painting takes most of what is left
 
 
 def test_sections_stand_in_the_order_of_a_reviewer(report: Report) -> None:
@@ -100,6 +101,7 @@ def test_three_sentences_carry_the_numbers_of_the_tables(make_results: Make) -> 
     assert "the best of 3" in how_well
 
 
+@words_only
 def test_a_model_named_beforehand_is_the_one_that_is_told(make_results: Make) -> None:
     results = changed(make_results(), "validation", primary=["covariates", "elastic_net"])
     told = summary_sentences(results)[2]
@@ -164,6 +166,7 @@ def test_a_missing_result_is_said_and_why_it_matters(
     assert why in said[0]
 
 
+@words_only
 def test_without_the_study_the_classes_are_named_plainly(make_results: Make) -> None:
     report = build_report(make_results(without=("study", "flow")))
     assert "39 positive, 58 negative" in words(report, "summary")
@@ -197,6 +200,7 @@ def test_two_results_of_one_kind_are_refused(make_results: Make) -> None:
     assert problem.remedy
 
 
+@words_only
 def test_kinds_that_the_report_does_not_know_are_ignored(make_results: Make) -> None:
     extra = Result("cohort", {"counts": pd.DataFrame({"n": [1]})})
     assert render(build_report([*make_results(), extra])) == render(build_report(make_results()))
@@ -234,6 +238,7 @@ def test_features_without_a_test_stay_out_of_the_ranking_but_in_the_file(report:
     assert "Untested features: 1" in words(report, "limits")
 
 
+@words_only
 def test_features_that_mostly_measure_size_are_counted(make_results: Make) -> None:
     results = make_results()
     features = next(r for r in results if r.kind == "association").frame("features")
@@ -268,6 +273,7 @@ def test_limits_follow_from_the_numbers(report: Report) -> None:
     assert "Synthetic data" in text
 
 
+@words_only
 def test_limits_that_do_not_apply_are_not_said(make_results: Make) -> None:
     results = changed(make_results(synthetic=False), "study", sites=["A", "B", "C"])
     results = changed(results, "flow", counts={"metastatic": 300, "osteoporotic": 400}, patients=700)
@@ -278,6 +284,7 @@ def test_limits_that_do_not_apply_are_not_said(make_results: Make) -> None:
     assert "on average" not in text
 
 
+@words_only
 def test_methods_are_filled_from_the_run(make_results: Make) -> None:
     text = words(build_report(make_results()), "methods")
     for part in (
@@ -295,6 +302,7 @@ def test_methods_are_filled_from_the_run(make_results: Make) -> None:
         assert part in text
 
 
+@words_only
 def test_confidence_and_false_discovery_rate_come_from_the_settings(make_results: Make) -> None:
     results = changed(make_results(), "association", confidence=0.9)
     results = changed(results, "study", fdr=0.2)
@@ -314,6 +322,7 @@ def test_the_negative_class_is_named_by_the_statistics_when_the_study_leaves_it_
     assert "58 benign" in summary_sentences(results)[0]
 
 
+@words_only
 def test_results_read_back_from_files_give_the_same_report(make_results: Make, tmp_path) -> None:
     results = make_results()
     for result in results:
@@ -343,6 +352,7 @@ def test_figures_are_of_the_right_kind(report: Report) -> None:
     assert all(isinstance(figure, Figure) and figure.svg.count("<svg") == 1 for figure in report.figures)
 
 
+@words_only
 def test_acquisition_is_told_by_sequence_with_units(make_results: Make) -> None:
     summary = pd.DataFrame(
         [["CT", "kvp", "kV", 3, 1, "120 (80 to 140)"], ["CT", "manufacturer", "", 4, 0, "A (3), B (1)"]],
@@ -360,6 +370,7 @@ def test_acquisition_is_told_by_sequence_with_units(make_results: Make) -> None:
     assert table.data["scan_id"].tolist() == ["P1_CT"]
 
 
+@words_only
 def test_refused_scans_are_told_apart_from_failed_vertebrae(make_results: Make) -> None:
     def told(results: list[Result]) -> tuple[str, ...]:
         report = build_report(results)
@@ -387,6 +398,7 @@ def test_refused_scans_are_told_apart_from_failed_vertebrae(make_results: Make) 
     assert "204 of 209 cases (98 %); 1 scan could not be used" in summary
 
 
+@words_only
 def test_the_icc_is_a_column_where_it_was_measured(make_results: Make) -> None:
     results = make_results()
     assert "ICC" not in table(build_report(results), "features")
