@@ -26,11 +26,12 @@ from threadpoolctl import threadpool_limits
 
 from radiomics_vert._version import __version__
 from radiomics_vert.errors import Problem, SettingsError
-from radiomics_vert.memory import Peak, peak, reset_peak
+from radiomics_vert.memory import Heap, Peak, peak, reset_peak
 from radiomics_vert.phrases import count
 
 BACKENDS = ("processes", "threads", "dask")
 _JOBLIB = {"processes": "loky", "threads": "threading"}
+_heap = Heap()
 _backend: ContextVar[str] = ContextVar("backend", default="processes")
 _cluster: ContextVar[Any] = ContextVar("cluster", default=None)
 _MB = 1_000_000
@@ -313,6 +314,7 @@ def _measured(
     if asked and alone:
         reset_peak()
     value = function(item)
+    _heap.release()
     return value, f"{platform.node()}:{os.getpid()}", peak() if asked else None
 
 

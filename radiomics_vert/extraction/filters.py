@@ -58,7 +58,9 @@ def _log(grid: Grid, span: Span, step: Step) -> Filtered:
         return
     start, stop = np.maximum(span[0] - margin, 0), np.minimum(span[1] + margin, grid.size)
     kept = slices(span[0] - start, span[1] - start)
-    yield from native.log_image(_voxels(grid, start, stop), grid.spacing[::-1], kept, step.settings)
+    # Only what the filter works on is held: the block is large.
+    block = native.floating(_voxels(grid, start, stop))
+    yield from native.log_image(block, grid.spacing[::-1], kept, step.settings)
 
 
 def _gradient(grid: Grid, span: Span, step: Step) -> Filtered:

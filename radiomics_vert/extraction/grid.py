@@ -30,7 +30,7 @@ UNCERTAIN = 1e-10
 
 # Coefficients are made for a part of a block that needs no more than about this, and handed to ITK, which
 # needs a copy of them, in slabs of the second size. [O] The margin of a part costs time.
-_BLOCK_BYTES = 48 << 20
+_BLOCK_BYTES = 32 << 20
 _SLAB_BYTES = 8 << 20
 
 _SPLINE = sitk.sitkBSplineResamplerOrder3

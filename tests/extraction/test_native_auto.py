@@ -41,7 +41,7 @@ def test_the_choice_is_made_per_image_type() -> None:
 def test_values_are_those_of_the_engine_that_is_named(cohort: Cohort) -> None:
     params = ExtractionParams.from_mapping(MIXED)
     mixed, stock = (extract(cohort, params, engine=engine) for engine in ("auto", "pyradiomics"))
-    told = "radiomics_vert native 2 (pyradiomics: wavelet)"
+    told = "radiomics_vert native 3 (pyradiomics: wavelet)"
     assert mixed.provenance.reproducible["engine"]["engine"] == told
     assert set(mixed.diagnostics["engine"]) == {told}
     assert "numba" in mixed.provenance.reproducible["engine"]
@@ -61,7 +61,7 @@ def test_sequences_with_parameters_of_their_own_are_told_apart(cohort: Cohort) -
         "T1": ExtractionParams.from_mapping({**small, "setting": TWICE}),
     }
     told = extract(cohort, params).provenance.reproducible["engine"]["engine"]
-    assert told == "radiomics_vert native 2 (pyradiomics: original of T1)"
+    assert told == "radiomics_vert native 3 (pyradiomics: original of T1)"
 
 
 def test_native_alone_refuses_what_it_does_not_support(cohort: Cohort) -> None:

@@ -127,6 +127,20 @@ def test_directions_about_which_rounding_decides(seed: int, symmetric: bool) -> 
     oracle.assert_equal(ours("glcm", image, mask, np.ones(3), settings), stock)
 
 
+@pytest.mark.parametrize("seed", [1354, 1463, 1596])
+def test_a_correlation_that_is_nothing_but_rounding_errors(seed: int) -> None:
+    """Found by drawing at random: pairs that are nearly independent, under weights."""
+    rng = np.random.default_rng(seed)
+    shape = rng.integers(1, 4, 3) + np.arange(3)
+    image, mask = rng.integers(1, 3, shape).astype(float), rng.random(shape) < 0.8
+    box, spacing = oracle.tight_box(mask), rng.uniform(1, 4, 3)
+    settings = {"binWidth": 1, "distances": [int(rng.integers(1, 3))], "symmetricalGLCM": False}
+    settings |= {"weightingNorm": "manhattan"}
+    stock = oracle.stock_features("glcm", image[box], mask[box], spacing, settings)
+    assert abs(stock["original_glcm_Correlation"]) < 1e-6
+    oracle.assert_equal(ours("glcm", image[box], mask[box], spacing, settings), stock)
+
+
 @pytest.mark.parametrize("levels", [1, 2])
 @pytest.mark.parametrize("norm", [None, "no_weighting"])
 def test_no_two_voxels_in_any_direction(levels: int, norm: str | None) -> None:

@@ -41,8 +41,8 @@ def test_provenance_names_the_engine(make_cohort: MakeCohort) -> None:
     cohort = make_cohort(("a", "CT", textured(SHAPE), two_vertebrae(SHAPE), {}))
     params = ExtractionParams.from_mapping({"featureClass": {"firstorder": ["Mean"]}})
     chosen = {
-        "auto": "radiomics_vert native 2",
-        "native": "radiomics_vert native 2",
+        "auto": "radiomics_vert native 3",
+        "native": "radiomics_vert native 3",
         "pyradiomics": "pyradiomics",
     }
     for engine, name in chosen.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,8 +15,8 @@ import SimpleITK as sitk
 from radiomics_vert import memory
 from radiomics_vert.cohort import Cohort, read_cohort
 from radiomics_vert.extraction import ExtractionParams, extract
-from radiomics_vert.memory import Peak, peak, reset_peak
-from radiomics_vert.parallel import WorkersMemory, memory_of_workers, memory_sentence, run, workers_at
+from radiomics_vert.memory import Heap, Peak, peak, reset_peak
+from radiomics_vert.parallel import WorkersMemory, memory_of_workers, memory_sentence, run, stream, workers_at
 
 MB = 1_000_000
 linux = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
@@ -186,3 +187,26 @@ def test_an_extraction_records_its_memory_apart_from_its_results(tmp_path: Path)
     assert again.provenance.run["memory"] == {"largest_scan_mb": 0, "workers": []}
     table.save(tmp_path / "table")
     assert not any("own_mb" in path.read_text("utf-8") for path in (tmp_path / "table").iterdir())
+
+
+@linux
+def test_freed_memory_goes_back_when_there_is_much_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    trimmed = []
+    sizes = iter([100, 60, 70, 80, 65])  # before and after the first; too little more; more, and after it
+    library = SimpleNamespace(malloc_trim=trimmed.append)
+    monkeypatch.setattr("ctypes.CDLL", lambda name: library)
+    monkeypatch.setattr("radiomics_vert.memory._resident", lambda: next(sizes) << 20)
+    heap = Heap()
+    heap.release()
+    assert (trimmed, heap.after) == ([0], 60 << 20)
+    heap.release()
+    assert trimmed == [0]
+    heap.release()
+    assert (trimmed, heap.after) == ([0, 0], 65 << 20)
+
+
+def test_every_item_ends_with_a_release(monkeypatch: pytest.MonkeyPatch) -> None:
+    released = []
+    monkeypatch.setattr(Heap, "release", lambda heap: released.append(heap))
+    assert list(stream(abs, [-1, 2, -3])) == [1, 2, 3]
+    assert len(released) == 3

@@ -60,7 +60,7 @@ cohort = rv.read_cohort("images.csv", scheme="verse")
 for _ in range(2):
     with memory_of_workers() as memory:
         found = measure_signs(cohort)
-    assert len(found.values) == 17
+    assert len(found.features.values) == 17
     print(json.dumps(memory.facts(512 * 512 * 300 * 3)))
 """
 

@@ -17,7 +17,7 @@ import numpy as np
 if TYPE_CHECKING:
     from radiomics_vert.extraction.native.texture import Levels
 
-VERSION = "2"
+VERSION = "3"
 """Part of every cache key; a change of any value by more than rounding gives it a new number."""
 
 Classes = Mapping[str, tuple[str, ...]]
@@ -86,6 +86,13 @@ def same_bits() -> bool:
     from radiomics_vert.extraction.native import images
 
     return images.same_bits()
+
+
+def floating(volume: np.ndarray) -> np.ndarray:
+    """Return voxels as the filters work on them; see :func:`.filtering.floating`."""
+    from radiomics_vert.extraction.native import filtering
+
+    return filtering.floating(volume)
 
 
 def log_image(

@@ -238,6 +238,12 @@ def _add_scaled(total: np.ndarray, part: np.ndarray, factor: float) -> None:
         total[i] = total[i] + np.float64(part[i]) * factor
 
 
+def floating(volume: np.ndarray) -> np.ndarray:
+    """Return voxels as contiguous floating-point numbers, in single precision where it holds them exactly."""
+    single = volume.dtype == np.float32 or (volume.dtype.kind in "iu" and volume.dtype.itemsize < 3)
+    return np.ascontiguousarray(volume, dtype=np.float32 if single else float)
+
+
 def laplacian_of_gaussian(
     volume: np.ndarray, spacing: np.ndarray, sigma: float, kept: tuple[slice, slice, slice]
 ) -> np.ndarray:
@@ -259,9 +265,7 @@ def laplacian_of_gaussian(
     ndarray of float32
         The part.
     """
-    # Single precision holds these whole numbers exactly.
-    single = volume.dtype == np.float32 or (volume.dtype.kind in "iu" and volume.dtype.itemsize < 3)
-    block = np.ascontiguousarray(volume, dtype=np.float32 if single else float)
+    block = floating(volume)
     total = np.zeros([part.stop - part.start for part in kept], dtype=np.float32)
     for derived in (2, 1, 0):
         found = block

@@ -8,6 +8,9 @@ from radiomics_vert.extraction.features import ASYMMETRY, ROUNDING
 from radiomics_vert.extraction.native.eigen import second_largest
 from radiomics_vert.extraction.native.statistics import EPSILON, PAIR_FEATURES, pair_features
 
+# Below this, rounding errors (1e-16 per operation) are not small beside a correlation.
+_LEAST_CORRELATION = 1e-6
+
 
 def joint_probabilities(pairs: np.ndarray, symmetric: bool, weights: np.ndarray | None) -> np.ndarray:
     """Normalise counted pairs.
@@ -61,7 +64,7 @@ def glcm_features(joint: np.ndarray, levels: np.ndarray, directions: int) -> dic
         return found
     values = pair_features(np.ascontiguousarray(joint), levels, int(levels[-1])).mean(axis=1)
     found = dict(zip(PAIR_FEATURES, values.tolist(), strict=True))
-    if np.isnan(found["Correlation"]):
+    if not abs(found["Correlation"]) > _LEAST_CORRELATION:
         found["Correlation"] = _correlation(joint, levels)
     found["JointEntropy"], found["Imc1"], found["Imc2"] = _information(joint)
     found["MCC"] = maximal_correlation(joint)
@@ -91,10 +94,11 @@ def _information(joint: np.ndarray) -> tuple[float, float, float]:
 
 
 def _correlation(joint: np.ndarray, levels: np.ndarray) -> float:
-    """Return the correlation where some direction has one grey level only, on one side of its pairs.
+    """Return the correlation where rounding decides it: pyradiomics' operations in pyradiomics' order.
 
-    Rounding then decides between 0 / 0, which counts as 1, and a small value: pyradiomics' operations
-    in pyradiomics' order decide alike.
+    Where some direction has one grey level only, on one side of its pairs, it decides between 0 / 0, which
+    counts as 1, and a small value. Where the grey levels of pairs are independent, all that is left is
+    rounding errors.
     """
     i, j = levels.astype(float)[:, None, None], levels.astype(float)[None, :, None]
     axes = (0, 1)
