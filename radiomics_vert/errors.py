@@ -103,6 +103,7 @@ CODES: dict[str, str] = {
     "RV342": "Sign computation failed",
     "RV343": "Sign value lies outside its range",
     "RV344": "Intensities are not of the kind that the sign needs",
+    "RV345": "Voxels are too thick for the sign",
     "RV351": "Engine cannot compute what is asked for",
     # dataset
     "RV401": "Outcome column is unusable",

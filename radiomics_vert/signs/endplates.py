@@ -13,6 +13,7 @@ from radiomics_vert.signs.results import Measured
 from radiomics_vert.signs.shapes import UNSHAPED, angularity
 from radiomics_vert.signs.spine import Spine
 from radiomics_vert.signs.surfaces import Floats, nearest_step
+from radiomics_vert.signs.thickness import angle_unseen
 
 DEPRESSED_MM = 1.0  # less is a normal endplate or digitisation [O]
 
@@ -101,7 +102,7 @@ def measure(spine: Spine) -> Measured:
             key=lambda found: found.depth,
         )
         found[vertebra.label] = {
-            "lat_angle": lateral_angle(frame),
+            "lat_angle": angle_unseen(frame, vertebra.spacing) or lateral_angle(frame),
             "ep_depth_mm": deepest.depth,
             "ep_angularity": shape,
             "schmorl_depth": pit.depth,

@@ -9,10 +9,11 @@ import numpy as np
 
 from radiomics_vert.signs.beside import frame_of
 from radiomics_vert.signs.nouns import Absent, Value
-from radiomics_vert.signs.references import Losses
+from radiomics_vert.signs.references import Heights, Losses
 from radiomics_vert.signs.results import SCAN, Measured
 from radiomics_vert.signs.spine import Spine
 from radiomics_vert.signs.surfaces import nearest_step
+from radiomics_vert.signs.thickness import heights_unseen
 
 GRADES = (0.20, 0.25, 0.40)
 """Least height loss of grades 1, 2 and 3 (Genant's semiquantitative grading)."""
@@ -50,20 +51,53 @@ def measure(spine: Spine) -> Measured:
     """Measure heights, losses, grade, type and flatness of every vertebra, and their spread over the scan."""
     found: dict[int, Mapping[str, Value]] = {}
     for label, heights in spine.heights.items():
-        values: dict[str, Value] = {
-            "ha_mm": heights.anterior,
-            "hm_mm": heights.middle,
-            "hp_mm": heights.posterior,
-            "ratio_ap": heights.anterior / heights.posterior,
-            "ratio_mp": heights.middle / heights.posterior,
-        }
+        values = _alone(heights)
         if label in spine.losses:
             values |= _against_neighbours(spine.losses[label])
             values |= _withheld(spine, label)
+        unseen = heights_unseen(frame_of(spine.vertebra(label)), spine.scan.spacing, _expected(spine, label))
+        if unseen is not None:
+            values |= {name: unseen for name in _MEASURED if name in values}
         found[label] = values
-    ratios = [heights.middle / heights.posterior for heights in spine.heights.values()]
+    ratios = [ratio for values in found.values() if isinstance(ratio := values["ratio_mp"], float)]
     found[SCAN] = _spread(ratios)
     return found
+
+
+_MEASURED = (
+    "ha_mm",
+    "hm_mm",
+    "hp_mm",
+    "ratio_ap",
+    "ratio_mp",
+    "loss_a",
+    "loss_m",
+    "loss_p",
+    "loss_max",
+    "flatness",
+)
+"""What thick slices take away; grade, type and plana stay where all that they leave open agrees."""
+
+
+def _expected(spine: Spine, label: int) -> float:
+    """Return the height that an intact body would have here, mm: the median of what references let expect.
+
+    Without references it is the largest of its own, which a deformity leaves.
+    """
+    heights = np.array(spine.heights[label])
+    if label not in spine.losses:
+        return float(heights.max())
+    return float(np.median(heights / (1 - np.array(spine.losses[label]))))
+
+
+def _alone(heights: Heights) -> dict[str, Value]:
+    return {
+        "ha_mm": heights.anterior,
+        "hm_mm": heights.middle,
+        "hp_mm": heights.posterior,
+        "ratio_ap": heights.anterior / heights.posterior,
+        "ratio_mp": heights.middle / heights.posterior,
+    }
 
 
 def _against_neighbours(losses: Losses) -> dict[str, Value]:
@@ -83,7 +117,7 @@ def _against_neighbours(losses: Losses) -> dict[str, Value]:
 
 
 def _withheld(spine: Spine, label: int) -> dict[str, Value]:
-    """Return reasons in the place of a grade and a type that the slices are too coarse to tell.
+    """Return reasons in the place of a grade, a type and a plana that the slices are too coarse to tell.
 
     An endplate parallel to the slices may lie anywhere in one, so that a height is uncertain by 0.41 slices
     (two uniform distributions). Where this is more of the expected height than half the width of grade 1, a
@@ -94,12 +128,19 @@ def _withheld(spine: Spine, label: int) -> dict[str, Value]:
     unsure = step / math.sqrt(6) * (1 - loss) / height
     if unsure <= (GRADES[1] - GRADES[0]) / 2:
         return {}
+    found: dict[str, Value] = {}
     low, high = genant_grade(loss - unsure), genant_grade(loss + unsure)
-    if low == high:
-        return {}
-    reason = f"slices of {step:.2g} mm leave grades {low} to {high} open for a loss of {loss:.2f}"
-    names = ("genant_grade", "type_wedge", "type_biconcave", "type_crush") if low == 0 else ("genant_grade",)
-    return dict.fromkeys(names, Absent("RV338", reason))
+    if low != high:
+        reason = f"slices of {step:.2g} mm leave grades {low} to {high} open for a loss of {loss:.2f}"
+        names = (
+            ("genant_grade", "type_wedge", "type_biconcave", "type_crush") if low == 0 else ("genant_grade",)
+        )
+        found |= dict.fromkeys(names, Absent("RV345", reason))
+    least = min(spine.losses[label])
+    if abs(least - PLANA) < unsure:
+        reason = f"slices of {step:.2g} mm leave open whether a loss of {least:.2f} is {PLANA:g}"
+        found["plana"] = Absent("RV345", reason)
+    return found
 
 
 def _spread(ratios: list[float]) -> dict[str, Value]:

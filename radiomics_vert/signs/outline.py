@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from radiomics_vert.signs.nouns import Frame, Vertebra
+from radiomics_vert.signs.nouns import Frame, Mask, Vertebra
 from radiomics_vert.signs.surfaces import (
     Surface,
     column_ids,
@@ -40,6 +40,7 @@ _CANAL_HALF = 6.0
 # must not move them. [O]
 _WALL_STIFFNESS, _CORNER_STIFFNESS = 2.5, 6.0
 _LEAST_POINTS = 5  # different heights, of the wall
+_AHEAD = 1.5  # voxels in front of all the wall: the end of a slice that an endplate cuts short [O]
 _REAR = 0.7  # of the depth: what faces back further in front is a step of an endplate [O]
 
 
@@ -173,7 +174,23 @@ def _wall_points(
     x, p, z = local[rear].T
     last = outermost(column_ids(x, z, (reach[0], reach[2])), p, 0.5 * reach[1] + 0.5)
     x, t, p = x[last], t[rear][last], p[last]
-    return t, p - _sideways(x, t, p, float(reach[1])) * x, float(reach[2]) / height / (T[1] - T[0])
+    voxel = float(reach[2]) / height
+    wall = ~_beyond_corner(t, p, voxel, float(reach[1]))
+    x, t, p = x[wall], t[wall], p[wall]
+    return t, p - _sideways(x, t, p, float(reach[1])) * x, voxel / (T[1] - T[0])
+
+
+def _beyond_corner(t: Floats, p: Floats, voxel: float, depth: float) -> Mask:
+    """Return which points are the end of a slice that an endplate cut short, and no wall.
+
+    The outermost slice of a body ends where a tilted endplate crosses it. Only slices thicker than the rim
+    that is left out reach into the wall. Their ends stand in front of the whole wall between them, as neither
+    a hollow wall nor one with a fragment at its corner does.
+    """
+    between = (t > voxel) & (t < 1 - voxel)
+    if voxel <= _RIM or not between.any():
+        return np.zeros(len(t), bool)
+    return np.asarray(~between & (p < p[between].min() - _AHEAD * depth))
 
 
 def _sideways(x: Floats, t: Floats, p: Floats, depth: float) -> float:

@@ -19,6 +19,7 @@ from radiomics_vert.signs.results import Measured
 from radiomics_vert.signs.shapes import UNSHAPED, angularity
 from radiomics_vert.signs.spine import Spine
 from radiomics_vert.signs.surfaces import Floats, nearest_step
+from radiomics_vert.signs.thickness import wall_unseen
 
 BULGING_MM = 1.0  # least bulge that has a place and a shape [O]
 _INNER = slice(2, 39)  # between 5 and 95 % of the wall: the corners define the line
@@ -56,10 +57,14 @@ def measure(spine: Spine) -> Measured:
     """Measure the posterior wall of every vertebra."""
     found: dict[int, dict[str, Value]] = {}
     for label, outline in spine.outlines.items():
+        unseen = wall_unseen(frame_of(spine.vertebra(label)), spine.scan.spacing)
+        if unseen is not None:
+            found[label] = dict.fromkeys((*_BULGE, *_SHAPE, "retropulsion_mm"), unseen)
+            continue
         own = outline.bulge()
         if own is None:
-            unseen = Absent("RV338", "too little of the posterior wall is seen")
-            found[label] = dict.fromkeys(("pw_bulge_mm", "pw_bulge_raw_mm", "pw_mean_mm", *_SHAPE), unseen)
+            too_little = Absent("RV338", "too little of the posterior wall is seen")
+            found[label] = dict.fromkeys((*_BULGE, *_SHAPE), too_little)
             continue
         values: dict[str, Value] = {"pw_bulge_raw_mm": describe(own).largest}
         usual = usual_profile([spine.outlines[other] for other in spine.references.get(label, ())])
@@ -70,7 +75,7 @@ def measure(spine: Spine) -> Measured:
     return found
 
 
-_SHAPE = ("pw_pos", "pw_angularity")
+_BULGE, _SHAPE = ("pw_bulge_mm", "pw_bulge_raw_mm", "pw_mean_mm"), ("pw_pos", "pw_angularity")
 
 
 def _bulge_values(outline: Outline, own: Floats, usual: Floats, voxel: float) -> dict[str, Value]:

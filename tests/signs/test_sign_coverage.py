@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from phantom_cases import MISSED as GEOMETRY_MISSED
 from whole_cases import COLUMNS, DEPTHS, MASK_GRIDS, TABLE, UNSEEN, claimed, measured, shaped, table
 from whole_phantom import SEQUENCES, whole_scan
 
@@ -24,6 +25,7 @@ MISSED = {
         "carries its border outward, and fine voxels have little noise to hide it; 0.25 counts as replaced"
     ),
 }
+MISSED |= {("phantom_table", *key): reason for key, reason in GEOMETRY_MISSED.items()}
 # Not seen on voxels of 1.5 mm.
 NEEDS_FINE_VOXELS = {"line_edge_width_mm"}
 
@@ -59,6 +61,8 @@ def test_committed_tables_keep_their_tolerances(path: Path):
     # Rounded to the third digit; a table of smaller tolerances has more.
     rounded = rows["tolerance"].where(rows["tolerance"] < 1e-3, 1e-3).where(rows["tolerance"] > 0, 1e-3)
     wrong = rows[~(rows["error"].abs() <= rows["tolerance"] + rounded)]
+    if "withheld" in rows:  # a code in the place of a value: nothing to compare
+        wrong = wrong[wrong["withheld"].isna()]
     missed = {(path.stem, *row) for row in wrong[["case", "grid", "sign"]].to_numpy()}
     assert missed == {key for key in MISSED if key[0] == path.stem}, wrong.to_string()
     assert all(len(reason) > 20 for reason in MISSED.values())

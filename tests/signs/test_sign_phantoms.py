@@ -9,34 +9,68 @@ import numpy as np
 import pandas as pd
 import pytest
 import SimpleITK as sitk
-from phantom_cases import CASES, GRIDS, TABLE, WEDGE, measured, table, tolerance
+from phantom_cases import CASES, FAST, GRIDS, MISSED, TABLE, WEDGE, measured, table, tolerance, withheld
 from phantoms import Body, amid, straight
 
 from radiomics_vert.imaging.geometry import Geometry
 from radiomics_vert.signs import measure_scan, prepare_spine
+from radiomics_vert.signs.frame import start_axes
 from radiomics_vert.signs.loading import canonical, canonical_spacing
+from radiomics_vert.signs.thickness import slices_crossed
 
 GEOMETRY = ["ha_mm", "hm_mm", "hp_mm", "loss_max", "lat_angle", "ep_depth_mm", "pw_bulge_mm", "pw_pos"]
 
 
-@pytest.fixture(scope="module")
-def made() -> pd.DataFrame:
-    return table()
+def committed() -> pd.DataFrame:
+    return pd.read_csv(TABLE, keep_default_na=False, na_values={"measured": "", "error": ""})
 
 
-def test_the_committed_table_is_what_the_code_gives(made):
-    committed = pd.read_csv(TABLE)
-    pd.testing.assert_frame_equal(made, committed, check_exact=False, atol=0.02, rtol=0)
-    assert len(committed) == len(GRIDS) * sum(len(truth) for _, truth in CASES.values())
+def test_the_table_holds_every_case_on_every_grid():
+    assert len(committed()) == len(GRIDS) * sum(len(truth) for _, truth in CASES.values())
 
 
-def test_every_error_is_within_its_stated_tolerance(made):
-    outside = made[~(made.error.abs() <= made.tolerance)]
-    assert outside.empty, outside.to_string()
+@pytest.mark.parametrize(
+    "grid", [grid if grid in FAST else pytest.param(grid, marks=pytest.mark.slow) for grid in GRIDS]
+)
+def test_the_committed_table_is_what_the_code_gives(grid):
+    rows = committed()
+    rows = rows[rows.grid == grid].reset_index(drop=True)
+    pd.testing.assert_frame_equal(
+        table([grid]), rows, check_dtype=False, check_exact=False, atol=0.02, rtol=0
+    )
 
 
-def test_errors_are_not_biased(made):
-    fine = made[made.grid != "3 mm"]
+def test_every_error_is_within_its_stated_tolerance():
+    told = committed().query("withheld == ''")
+    outside = told[~(told.error.abs() <= told.tolerance)]
+    missed = {tuple(row) for row in outside[["case", "grid", "sign"]].to_numpy()}
+    assert missed == set(MISSED), outside.to_string()
+    assert all(len(reason) > 20 for reason in MISSED.values())
+
+
+# By grid, what its voxels do not show: the beginnings of names.
+UNSHOWN = {
+    "axial 4 mm": ("ha_", "hm_", "hp_", "loss_", "ratio_"),
+    "coronal 4 mm": ("pw_", "retropulsion"),
+    "3 mm": ("pw_", "retropulsion"),
+}
+ALONG = ("axial 3 mm", "axial 4 mm", "3 mm")
+"""Grids on which the lateral angle is told only of an endplate that crosses the slices."""
+
+
+def test_a_value_is_absent_where_its_voxels_are_too_thick_and_nowhere_else():
+    rows = committed()
+    unshown = pd.Series([row.sign.startswith(UNSHOWN.get(row.grid, ("none",))) for row in rows.itertuples()])
+    either = (rows.sign == "lat_angle") & rows.grid.isin(ALONG)
+    assert set(rows.withheld[unshown]) == {"RV345"}
+    assert set(rows.withheld[~unshown & ~either]) == {""}
+    assert set(rows.withheld[either]) <= {"", "RV345"}
+    assert (rows.measured.isna() == (rows.withheld != "")).all()
+
+
+def test_errors_are_not_biased():
+    made = committed()
+    fine = made[made.grid.isin(["0.5 mm", "1 mm", "sagittal 4 mm", "axial 2 mm", "coronal 4 mm"])]
     for sign, limit in {"ha_mm": 0.5, "hm_mm": 0.6, "hp_mm": 0.5, "loss_max": 0.04, "lat_angle": 0.5}.items():
         assert abs(fine.error[fine.sign == sign].mean()) < limit, sign
 
@@ -50,7 +84,7 @@ def test_a_true_wedge_is_graded_from_its_corners(grid):
     assert found.loss_a > 0.26
 
 
-@pytest.mark.parametrize("grid", GRIDS)
+@pytest.mark.parametrize("grid", FAST)
 def test_a_crush_shows_against_neighbours_only(grid):
     found = measured("crush 30 %", grid)
     assert found.ratio_ap == pytest.approx(1, abs=0.15)
@@ -59,7 +93,8 @@ def test_a_crush_shows_against_neighbours_only(grid):
     assert found.type_crush == 1
 
 
-THICK = {"axial 3 mm": (3.0, 0.8, 0.8), "axial 4 mm": (4.0, 0.8, 0.8)}
+THICK = {"axial 3 mm": (3.0, 0.8, 0.8), "axial 4 mm": (4.0, 0.8, 0.8), "3 mm": (3.0, 3.0, 3.0)}
+CURVES = {"lordosis": (-4, 10), "scoliosis": (-6, 6)}
 PHASES = ((0.0, 0.0, 0.0), (0.3, 0.6, 0.1), (0.75, 0.25, 0.5), (0.5, 0.5, 0.5))
 
 
@@ -75,8 +110,43 @@ def test_thick_slices_give_no_wrong_grade(grid, phase):
     true = pd.Series([2.0 if place == 3 else 0.0 for place in range(7)])
     assert (grades.isna() | (grades == true)).all(), grades.tolist()
     reasons = found.absences[found.absences.sign == "genant_grade"]
-    assert (reasons.code == "RV338").all()
+    assert (reasons.code == "RV345").all()
     assert reasons.reason.str.contains("slices of").all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("grid", THICK)
+def test_no_intact_body_seems_fractured_on_thick_slices(grid):
+    """At any phase and lean: no loss of 0.20, no lateral angle of 5 degrees, no bulge of 3 mm."""
+    found = []
+    for seed in range(12):
+        rng = np.random.default_rng([2026, seed])
+        curves = {name: tuple(rng.uniform(*span, 4)) for name, span in CURVES.items()}
+        column = straight(*[Body(arch=False)] * 5, tilt=float(rng.uniform(-8, 8)), **curves)
+        scan = column.scan(THICK[grid], shift=tuple(rng.uniform(0, 1, 3)), region="body")
+        found.append(measure_scan(scan, "CT").values)
+    values = pd.concat(found)
+    assert not (values.loss_max >= 0.20).any(), values.loss_max.max()
+    assert not (values.lat_angle >= 5).any(), values.lat_angle.max()
+    assert not (values.pw_bulge_mm >= 3).any(), values.pw_bulge_mm.max()
+    assert not (values.genant_grade > 0).any()
+
+
+def test_a_thin_slice_takes_nothing_away():
+    """Thoracic bodies of 18 mm on slices of 2 mm, an endplate along the slices or not."""
+    body = Body(width=36, depth=26, heights=(18.0,) * 3, normal=18.0, arch=False)
+    scan = straight(*[body] * 3, tilt=7.0).scan((2.0, 0.8, 0.8), shift=(0.3, 0.6, 0.1), region="body")
+    assert "RV345" not in set(measure_scan(scan, "CT").absences.code)
+
+
+@pytest.mark.parametrize(("turn", "crossed"), [(0.0, 0.0), (6.0, 32 * np.tan(np.radians(6)) / 2)])
+def test_slices_that_an_endplate_crosses_follow_from_its_tilt(turn, crossed):
+    frame = prepare_spine(straight(Body(arch=False)).scan(), "CT").framed()[0].frame
+    flat = replace(
+        frame, axes=start_axes([0, np.sin(np.radians(turn)), np.cos(np.radians(turn))]), depth=32.0
+    )
+    plane = replace(frame.superior, left=0.0, back=0.0)
+    assert slices_crossed(flat, plane, (2.0, 1.0, 1.0)) == pytest.approx(crossed, rel=0.01)
 
 
 @pytest.mark.parametrize("grid", ["1 mm", "sagittal 4 mm", "axial 2 mm"])
@@ -94,8 +164,8 @@ def test_arc_and_fragment_are_told_apart(grid):
 def test_a_bulge_of_a_voxel_or_two_has_no_shape():
     """Read from 3 mm voxels, 4 mm would be an arc or an angle by chance."""
     for case in ("arc 4 mm", "fragment 4 mm"):
-        found = measured(case, "3 mm").pw_angularity
-        assert np.isnan(found) or (found < 0) == case.startswith("arc")
+        assert np.isnan(measured(case, "3 mm").pw_angularity)
+        assert withheld(case, "3 mm")["pw_angularity"] == "RV345"
 
 
 def test_lordosis_makes_no_bulge():

@@ -30,7 +30,8 @@ ROUNDED = 0.0005
 
 @pytest.fixture(scope="module")
 def rows() -> pd.DataFrame:
-    return pd.concat([pd.read_csv(path).assign(table=path.stem) for path in TABLES], ignore_index=True)
+    every = pd.concat([pd.read_csv(path).assign(table=path.stem) for path in TABLES], ignore_index=True)
+    return every[every["withheld"].isna()]
 
 
 def test_no_row_accepts_zero_for_a_finding(rows: pd.DataFrame):

@@ -23,6 +23,7 @@ from radiomics_vert.signs import measure_scan
 from radiomics_vert.signs.baselines import sins_imaging
 from radiomics_vert.signs.patient import runs_z
 from radiomics_vert.signs.soft_tissue import AVERAGED_MM
+from radiomics_vert.signs.thickness import LARGEST_DEPTH_MM
 
 TABLE = Path(__file__).with_name("whole_table.csv")
 GRIDS = {
@@ -168,6 +169,8 @@ def claimed(case: str, sign: str, spacing: tuple[float, float, float]) -> bool:
     The first run claimed types on every grid and shapes from three voxels on: of twelve types one, of four
     walls one was missed, on voxels on which the limits now say that nothing can be claimed.
     """
+    if sign.startswith("pw_") and spacing[1] > LARGEST_DEPTH_MM:
+        return False
     if sign.startswith("type"):
         return loss_tolerance(spacing[0]) < TYPE_MARGIN
     return not sign.endswith("angularity") or DEPTHS[case] >= ROUND_OR_ANGLED * max(spacing[:2])
