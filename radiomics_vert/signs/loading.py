@@ -81,13 +81,14 @@ def load_sign_scan(
         The mask holds no vertebra of its scheme.
     """
     scan = cases[0].scan
-    volume = read_image(scan.image, series=scan.series)
-    geometry = volume.geometry
+    geometry = read_geometry(scan.image, series=scan.series)
     whole = load_vertebrae(replace(scan, region="vertebra"))
     require_same_geometry(geometry, whole.geometry, scan.scan_id)
     spacing = canonical_spacing(geometry)
     labels = canonical(whole.array(), geometry)
     box = _around(labels, {case.label for case in cases}, spacing)
+    labels = np.array(labels[box], order="C")
+    del whole  # masks and image are never held whole together
     named = _structures(scan, geometry, box)
     body = None
     if scan.subregions is not None:
@@ -96,11 +97,11 @@ def load_sign_scan(
         body = np.isin(parts, scan.scheme.body) if scan.scheme.body else None
     return SignScan(
         scan_id=scan.scan_id,
-        labels=np.ascontiguousarray(labels[box]),
+        labels=labels,
         spacing=spacing,
         levels={case.label: case.level for case in cases},
         region=scan.scheme.region,
-        image=np.ascontiguousarray(canonical(volume.array(), geometry)[box]),
+        image=_voxels(scan, geometry, box),
         body=body,
         layers=named,
         case_ids={case.label: case.case_id for case in cases},
@@ -128,8 +129,12 @@ def _companion(scan: Scan, geometry: Geometry, box: Box) -> npt.NDArray[np.float
     """Return the same part of another image; None when it lies on another grid, as most sequences do."""
     if not geometry.matches(read_geometry(scan.image, series=scan.series)):
         return None
+    return _voxels(scan, geometry, box)
+
+
+def _voxels(scan: Scan, geometry: Geometry, box: Box) -> npt.NDArray[np.floating]:
     volume = read_image(scan.image, series=scan.series)
-    return np.ascontiguousarray(canonical(volume.array(), geometry)[box])
+    return np.array(canonical(volume.array(), geometry)[box], order="C")
 
 
 def _around(labels: npt.NDArray[np.integer], wanted: Set[int], spacing: tuple[float, float, float]) -> Box:
