@@ -12,10 +12,8 @@ from threadpoolctl import threadpool_limits
 from radiomics_vert.cohort import Case, Cohort, reference_cases
 from radiomics_vert.extraction.extracting import References, params_by_sequence, steps_for
 from radiomics_vert.extraction.params import ExtractionParams, Step
-from radiomics_vert.extraction.parity import relative_difference
+from radiomics_vert.extraction.parity import relative_differences
 from radiomics_vert.extraction.preparing import PreparedScan, compute_case, read_prepared
-
-ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -92,14 +90,9 @@ def _compare(prepared: PreparedScan, case: Case, steps: list[Step]) -> dict[str,
     reference = [replace(step, engine="pyradiomics") for step in steps]
     with threadpool_limits(limits=1):
         ours, stock = (_values(prepared, case, part) for part in (steps, reference))
-    return {f"{case.case_id}: {name}": _apart(ours[name], value) for name, value in stock.items()}
+    return {f"{case.case_id}: {name}": value for name, value in relative_differences(ours, stock).items()}
 
 
 def _values(prepared: PreparedScan, case: Case, steps: list[Step]) -> dict[str, float]:
     outcomes = [outcome for _, outcome in compute_case(prepared, case, steps)]
     return {name: value for outcome in outcomes for name, value in outcome.values.items()}
-
-
-def _apart(ours: float, stock: float) -> float:
-    """Return the relative difference; 0 where a value is 0 but for rounding."""
-    return 0.0 if abs(ours - stock) < ROUNDING else relative_difference(ours, stock)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from radiomics import getFeatureClasses
 from radiomics_vert.extraction.engine import Volumes
 from radiomics_vert.extraction.features import quiet
 from radiomics_vert.extraction.grid import tight_box
+from radiomics_vert.extraction.parity import relative_differences
 
 TEXTURES = ("firstorder", "glcm", "glrlm", "glszm", "gldm", "ngtdm")
 
@@ -36,22 +36,6 @@ def fresh_examples(count: int) -> hypothesis_settings:
 
 LIMIT = 1e-8
 """The largest relative difference of a value."""
-
-# Values that are 0 but for rounding errors, which differ: so far apart they may be. docs/performance.md
-# lists them with the reasons.
-ROUNDING = {
-    "Skewness": 1e-14,
-    "ClusterShade": 1e-10,  # cubes of up to 80 grey levels
-    "ClusterTendency": 1e-28,  # squares and fourth powers of rounding errors
-    "ClusterProminence": 1e-45,
-    "DifferenceEntropy": 1e-15,
-    "RunVariance": 1e-29,
-}
-# Square roots of such values: of the thickness of a flat region and the width of a line, as parts of its
-# length.
-THIN = 1e-7
-LENGTHS = ("LeastAxisLength", "MinorAxisLength")
-RATIOS = ("Flatness", "Elongation")
 
 
 def region(seed: int, shape: tuple[int, int, int], kind: str, smooth: int) -> tuple[np.ndarray, np.ndarray]:
@@ -91,21 +75,9 @@ def stock_features(
 
 
 def apart(ours: dict[str, float], stock: dict[str, float]) -> dict[str, float]:
-    """Return the relative differences; 0 where rounding errors are all that is left of a value."""
+    """Return the relative differences; both engines must give the same values in the same order."""
     assert list(ours) == list(stock)
-    length = stock.get("original_shape_MajorAxisLength", math.nan)
-    return {name: _apart(name.split("_")[-1], ours[name], value, length) for name, value in stock.items()}
-
-
-def _apart(feature: str, ours: float, stock: float, length: float) -> float:
-    if ours == stock or (math.isnan(ours) and not math.isfinite(stock)):
-        return 0.0
-    if abs(ours - stock) <= ROUNDING.get(feature, 0.0):
-        return 0.0
-    if feature in (*LENGTHS, *RATIOS) and max(ours, stock) < THIN * (length if feature in LENGTHS else 1.0):
-        return 0.0
-    difference = abs(ours - stock) / abs(stock) if stock else math.inf
-    return math.inf if math.isnan(difference) else difference
+    return relative_differences(ours, stock)
 
 
 def assert_equal(ours: dict[str, float], stock: dict[str, float]) -> None:
