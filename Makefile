@@ -41,8 +41,8 @@ format: $(READY)  ## rewrite the sources in the project's style
 
 bench: $(READY)  ## measure against stock pyradiomics, other engines (PEERS='--peer NAME=PYTHON') and statsmodels
 	$(BIN)/python analysis/benchmarks/bench_engines.py $(PEERS)
-	$(BIN)/python analysis/benchmarks/bench_workers.py --images original
-	$(BIN)/python analysis/benchmarks/bench_workers.py --images 'LoG 1, 2, 3 mm + wavelet'
+	$(BIN)/python analysis/benchmarks/bench_workers.py --images original --scans 120 --pairs 1
+	$(BIN)/python analysis/benchmarks/bench_workers.py --images 'LoG 1, 2, 3 mm + wavelet' --scans 24 --pairs 1
 	$(BIN)/python analysis/benchmarks/bench_scale.py 100 1000
 	$(BIN)/python analysis/benchmarks/bench_statistics.py
 
