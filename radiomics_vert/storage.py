@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import yaml
 
 from radiomics_vert.errors import Problem, TableError
 
@@ -69,6 +70,42 @@ def write_json(path: Path, value: Any) -> None:
 def read_json(path: Path) -> Any:
     """Read a JSON file."""
     return json.loads(path.read_text("utf-8"))
+
+
+class _EachKeyOnce(yaml.SafeLoader):
+    """Refuses a key that stands twice in one mapping; YAML's own loader takes the last without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Return a mapping whose keys differ."""
+        lines: dict[str, int] = {}
+        for key, _ in node.value:
+            name = str(key.value)
+            if name in lines:
+                twice = f"`{name}` a second time, after line {lines[name]}"
+                raise yaml.constructor.ConstructorError(None, None, twice, key.start_mark)
+            lines[name] = key.start_mark.line + 1
+        return super().construct_mapping(node, deep)
+
+
+def parse_yaml(text: str) -> Any:
+    """Return the content of a YAML file.
+
+    Parameters
+    ----------
+    text : str
+        The file.
+
+    Raises
+    ------
+    yaml.YAMLError
+        No valid YAML, or a key twice in one mapping; most have a `problem_mark` with the line.
+
+    Examples
+    --------
+    >>> parse_yaml("bins: 25")
+    {'bins': 25}
+    """
+    return yaml.load(text, Loader=_EachKeyOnce)  # noqa: S506 - a SafeLoader
 
 
 def write_table(frame: pd.DataFrame, path: Path) -> None:

@@ -24,6 +24,7 @@ from radiomics_vert.cohort.scheme_parsing import (
     parse_nnunet,
 )
 from radiomics_vert.errors import CohortError, Problem
+from radiomics_vert.storage import parse_yaml
 
 _FOLDER = resources.files("radiomics_vert.cohort") / "label_schemes"
 
@@ -193,7 +194,7 @@ def _from_file(path: Path) -> LabelScheme:
     is_json = path.suffix.lower() == ".json"
     try:
         content = path.read_text("utf-8-sig")
-        document: Any = json.loads(content) if is_json else yaml.safe_load(content)
+        document: Any = json.loads(content) if is_json else parse_yaml(content)
     except (yaml.YAMLError, json.JSONDecodeError, UnicodeDecodeError) as error:
         raise CohortError(
             Problem(

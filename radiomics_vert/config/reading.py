@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from radiomics_vert.config.models import StudySettings
 from radiomics_vert.errors import Problem, SettingsError
+from radiomics_vert.storage import parse_yaml
 
 
 def read_settings(path: str | Path) -> StudySettings:
@@ -53,7 +54,7 @@ def _parse(path: Path) -> Mapping[str, Any]:
         remedy = "run `radiomics-vert init FOLDER`, which writes one to fill in, or correct the path"
         raise SettingsError(Problem("RV101", "a study file", "no such file", str(path), remedy))
     try:
-        content = yaml.safe_load(path.read_text("utf-8"))
+        content = parse_yaml(path.read_text("utf-8"))
     except UnicodeDecodeError as error:
         found = f"byte {error.start} is no UTF-8"
         remedy = "save the file with the encoding UTF-8"
@@ -74,7 +75,7 @@ def _syntax(error: yaml.YAMLError, path: Path) -> Problem:
         "valid YAML",
         str(getattr(error, "problem", None) or error),
         f"{path}, line {mark.line + 1}" if mark else str(path),
-        "check indentation (spaces, no tabs) and quote text that holds a colon",
+        "check indentation (spaces, no tabs), quote text that holds a colon, name each setting once",
     )
 
 

@@ -24,7 +24,7 @@ from radiomics_vert.extraction.settings import (
     narrowed,
     reads_image,
 )
-from radiomics_vert.storage import digest
+from radiomics_vert.storage import digest, parse_yaml
 
 
 @dataclass(frozen=True)
@@ -201,7 +201,7 @@ def read_params(path: str | Path) -> ExtractionParams:
     """
     path = Path(path)
     try:
-        content = yaml.safe_load(path.read_text("utf-8"))
+        content = parse_yaml(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise _unreadable(path, " ".join(str(error).split()), "correct the path or the file") from error
     if not isinstance(content, dict):

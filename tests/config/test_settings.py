@@ -64,6 +64,13 @@ BAD = {
     "no worker": (MINIMAL + "execution: {workers: 0}\n", "RV602", "-1 for all cores", "line 6", "workers"),
     "empty file": ("", "RV603", "an empty file", "study.yaml", "name: value"),
     "a list": ("- a\n", "RV603", "a list", "study.yaml", "name: value"),
+    "twice": (
+        MINIMAL + "covariates: [age]\ncovariates: [sex]\n", "RV603", "`covariates` a second time, after line 6",
+        "line 7", "once"
+    ),
+    "twice, nested": (
+        MINIMAL + "validation: {seed: 1, seed: 2}\n", "RV603", "`seed` a second time", "line 6", "once"
+    ),
     "tab": ("title:\tx\n\tb: 1\n", "RV603", "cannot start any token", "line", "no tabs"),
 }  # fmt: skip
 

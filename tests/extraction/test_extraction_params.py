@@ -135,6 +135,14 @@ def test_faults(content: dict[str, Any], where: str, found: str, remedy: str) ->
     assert problem.expected
 
 
+def test_a_key_that_stands_twice_is_refused(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("imageType:\n  Original: {}\nsetting:\n  binWidth: 25\n  binWidth: 10\n", "utf-8")
+    with pytest.raises(SettingsError, match="`binWidth` a second time, after line 4") as error:
+        read_params(path)
+    assert error.value.problems[0].code == "RV303"
+
+
 def test_all_faults_at_once_with_the_file(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text("setting: {binwidth: 3, lable: 1}\nimageType: {Orignal: {}}\n")
