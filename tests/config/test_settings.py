@@ -65,7 +65,8 @@ BAD = {
     "empty file": ("", "RV603", "an empty file", "study.yaml", "name: value"),
     "a list": ("- a\n", "RV603", "a list", "study.yaml", "name: value"),
     "twice": (
-        MINIMAL + "covariates: [age]\ncovariates: [sex]\n", "RV603", "`covariates` a second time, after line 6",
+        MINIMAL + "covariates: [age]\ncovariates: [sex]\n",
+        "RV603", "`covariates` a second time, after line 6",
         "line 7", "once"
     ),
     "twice, nested": (
