@@ -6,7 +6,7 @@ import ctypes
 import os
 import re
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 _STATUS = Path("/proc/self/status")
@@ -92,7 +92,7 @@ class Heap:
         Bytes in main memory after the last release.
     """
 
-    after: int = field(default=0)
+    after: int = 0
 
     def release(self) -> None:
         """Give freed memory back to the operating system, where that is worth its time (Linux, glibc)."""

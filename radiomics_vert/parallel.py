@@ -22,6 +22,7 @@ from itertools import islice
 from typing import Any, TypeVar
 
 import joblib
+from joblib.externals.loky import get_reusable_executor
 from threadpoolctl import threadpool_limits
 
 from radiomics_vert._version import __version__
@@ -221,6 +222,14 @@ def _told(software: tuple[str, str] | Exception) -> str:
     if isinstance(software, Exception):
         return f"{type(software).__name__}: {' '.join(str(software).split())}"
     return f"radiomics_vert {software[0]} and Python {software[1]}"
+
+
+def dismiss_workers() -> None:
+    """End the processes that worked for this one; the next piece of work starts new ones.
+
+    Workers stay for the next stage, and with them what they imported and compiled for this one.
+    """
+    get_reusable_executor().shutdown(wait=True)
 
 
 def resolve_workers(n_jobs: int) -> int:

@@ -15,7 +15,7 @@ from radiomics_vert.cohort.schemes import LabelScheme
 from radiomics_vert.cohort.segment_names import reads_names, select_vertebrae
 from radiomics_vert.errors import CohortError
 from radiomics_vert.imaging import Geometry, LabelMap, Segmentation, read_label_map, require_same_geometry
-from radiomics_vert.imaging.regions import label_boxes
+from radiomics_vert.imaging.regions import present_labels
 
 # Our name -> spellings in masks that name their segments; other names are kept as they are.
 _SPELLINGS = {
@@ -167,8 +167,7 @@ def _by_number(scheme: LabelScheme, mask: Segmentation) -> dict[str, Callable[[]
 
 
 def _of_labels(scheme: LabelScheme, labels: LabelMap) -> dict[str, Callable[[], np.ndarray]]:
-    array = labels.array()
-    present = label_boxes(array)
+    array, present = labels.array(), set(present_labels(labels))
     makers: dict[str, Callable[[], np.ndarray]] = {}
     for name, numbers in _meanings(scheme).items():
         found = [number for number in numbers if number in present]

@@ -21,6 +21,22 @@ from radiomics_vert.extraction.params import ExtractionParams, Step
 from radiomics_vert.extraction.preparing import PreparedScan, read_prepared
 from radiomics_vert.extraction.settings import resamples
 
+# By feature: how far values may be apart that are 0 but for rounding errors, which differ with the order of
+# sums. docs/performance.md lists them with the reasons.
+ROUNDING = {
+    "Skewness": 1e-14,
+    "ClusterShade": 1e-10,  # cubes of up to 80 grey levels
+    "ClusterTendency": 1e-28,  # squares and fourth powers of rounding errors
+    "ClusterProminence": 1e-45,
+    "DifferenceEntropy": 1e-15,
+    "RunVariance": 1e-29,
+}
+# Square roots of such values: of the thickness of a flat region and the width of a line, as parts of its
+# length.
+THIN = 1e-7
+LENGTHS = ("LeastAxisLength", "MinorAxisLength")
+RATIOS = ("Flatness", "Elongation")
+
 
 def parity(
     cohort: Cohort,
@@ -170,23 +186,6 @@ def relative_difference(ours: float, stock: float) -> float:
     if ours == stock or (isnan(ours) and not np.isfinite(stock)):
         return 0.0
     return abs(ours - stock) / abs(stock) if stock else float("inf")
-
-
-# By feature: how far values may be apart that are 0 but for rounding errors, which differ with the order of
-# sums. docs/performance.md lists them with the reasons.
-ROUNDING = {
-    "Skewness": 1e-14,
-    "ClusterShade": 1e-10,  # cubes of up to 80 grey levels
-    "ClusterTendency": 1e-28,  # squares and fourth powers of rounding errors
-    "ClusterProminence": 1e-45,
-    "DifferenceEntropy": 1e-15,
-    "RunVariance": 1e-29,
-}
-# Square roots of such values: of the thickness of a flat region and the width of a line, as parts of its
-# length.
-THIN = 1e-7
-LENGTHS = ("LeastAxisLength", "MinorAxisLength")
-RATIOS = ("Flatness", "Elongation")
 
 
 def relative_differences(ours: Mapping[str, float], stock: Mapping[str, float]) -> dict[str, float]:

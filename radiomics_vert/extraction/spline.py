@@ -2,7 +2,7 @@
 
 ITK filters every line of a block along every axis, one line after the other. Most of the block is margin, in
 which the filter forgets the cut: along an axis that comes later, only lines through the wanted voxels matter.
-What is not wanted is dropped slab by slab, so that a block is never held as floating-point numbers.
+What is not wanted is dropped slab by slab: all lines of a block are never there as floating-point numbers.
 Source: M. Unser, Splines: a perfect fit for signal and image processing, IEEE Signal Process. Mag. 1999,
 boxes 1 and 2, as ITK's `BSplineDecompositionImageFilter` computes them (mirrored borders, tolerance 1e-10).
 """

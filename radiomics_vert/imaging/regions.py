@@ -118,11 +118,11 @@ def label_boxes(array: np.ndarray) -> dict[int, tuple[slice, ...]]:
     used = used_box(array)
     return {
         label: tuple(slice(o.start + i.start, o.start + i.stop) for o, i in zip(used, box, strict=True))
-        for label, box in _innerlabel_boxes(array[used]).items()
+        for label, box in _inner_boxes(array[used]).items()
     }
 
 
-def _innerlabel_boxes(array: np.ndarray) -> dict[int, tuple[slice, ...]]:
+def _inner_boxes(array: np.ndarray) -> dict[int, tuple[slice, ...]]:
     if not array.size:
         return {}
     if array.dtype == np.uint32:

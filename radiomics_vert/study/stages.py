@@ -16,7 +16,7 @@ from radiomics_vert.cohort import Cohort, read_clinical
 from radiomics_vert.dataset import Dataset, merge
 from radiomics_vert.extraction import FeatureTable, extract, perturbed_features
 from radiomics_vert.extraction.verify import verify
-from radiomics_vert.parallel import memory_sentence
+from radiomics_vert.parallel import dismiss_workers, memory_sentence
 from radiomics_vert.provenance import git_state, run_facts
 from radiomics_vert.reporting import build_report, summary_sentences, write_report
 from radiomics_vert.results import Result, remove_results
@@ -125,6 +125,8 @@ class Run:
         # The pages of quality control link to the sign sheets, so these come first.
         self._signs(inputs, time.perf_counter())
         quality = self._quality(inputs, pages=True)
+        # The workers of these stages have imported figures and models, 100 MB that extraction has no use for.
+        dismiss_workers()
         table = extract(
             measured,
             parameters,
