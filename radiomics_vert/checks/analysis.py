@@ -10,7 +10,7 @@ from radiomics_vert.checks.findings import Finding
 from radiomics_vert.checks.identities import check_identities
 from radiomics_vert.dataset import Dataset
 from radiomics_vert.dataset.dxa import ABSENT
-from radiomics_vert.extraction import FeatureTable
+from radiomics_vert.feature_table import FeatureTable
 from radiomics_vert.phrases import count, vertebrae
 from radiomics_vert.results import Result
 from radiomics_vert.storage import blanks_filled

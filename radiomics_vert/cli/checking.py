@@ -8,7 +8,8 @@ from typing import Annotated
 import pandas as pd
 import typer
 
-from radiomics_vert.checks import Finding, findings_result
+from radiomics_vert import checks
+from radiomics_vert import study as pipeline
 from radiomics_vert.cli.common import (
     BAD_INPUT,
     GOOD,
@@ -23,7 +24,6 @@ from radiomics_vert.cli.common import (
     tally,
 )
 from radiomics_vert.errors import Problem, SettingsError
-from radiomics_vert.study import PairCheck, check_pair
 
 EXIT = {"ready": GOOD, "ready with warnings": PROBLEMS, "refused": BAD_INPUT}
 SHOWN_SCANS = 40
@@ -78,7 +78,7 @@ def _check_pair(
         remedy = "give both, and --scheme"
         missing = "--image" if image is None else "--mask"
         raise SettingsError(Problem("RV602", "--image and --mask", f"no {missing}", "check", remedy))
-    found = check_pair(image, mask, scheme, sequence=sequence, series=series, output=output)
+    found = pipeline.check_pair(image, mask, scheme, sequence=sequence, series=series, output=output)
     _print_vertebrae(found)
     _print_findings(found.findings)
     if not sequence:
@@ -89,7 +89,7 @@ def _check_pair(
     return EXIT[found.verdict]
 
 
-def _print_vertebrae(found: PairCheck) -> None:
+def _print_vertebrae(found: pipeline.PairCheck) -> None:
     table = found.quality.table
     if table.empty:
         return
@@ -109,12 +109,12 @@ def _names(table: pd.DataFrame) -> list[tuple[str, str]]:
     return list(zip(table["case_id"].astype(str), table["scan_id"].astype(str), strict=True))
 
 
-def _codes(findings: list[Finding], *names: str) -> str:
+def _codes(findings: list[checks.Finding], *names: str) -> str:
     return " ".join(sorted({f.code for f in findings if set(names) & set(f.cases)}))
 
 
-def _print_findings(findings: list[Finding]) -> None:
-    for row in findings_result(findings).frame().to_dict("records"):
+def _print_findings(findings: list[checks.Finding]) -> None:
+    for row in checks.findings_result(findings).frame().to_dict("records"):
         concerned = f" [{row['n_cases']}: {row['cases'][:100]}]" if row["n_cases"] else ""
         out.print(f"{row['severity']:8}{row['code']} {row['title']}{concerned}", markup=False)
         out.print(f"  found:   {row['explanation']}\n  remedy:  {row['remedy']}", markup=False)

@@ -13,11 +13,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from radiomics_vert import study as pipeline
 from radiomics_vert.errors import Problem, SettingsError
 from radiomics_vert.parallel import BACKENDS, workers_at
 from radiomics_vert.parallel import Progress as MoveBar
 from radiomics_vert.phrases import count
-from radiomics_vert.study import Run, load_study, result_sentences
 
 GOOD, PROBLEMS, BAD_INPUT = 0, 1, 2
 DISCLAIMER = "Research software, not a diagnostic device."
@@ -100,15 +100,15 @@ def running(
     quiet: bool,
     backend: str | None = None,
     scheduler: str | None = None,
-) -> Iterator[Run]:
+) -> Iterator[pipeline.Run]:
     """Yield the study at work: with bars on the terminal and a log in its output folder."""
     require_workers(workers)
-    study = load_study(path, output)
+    study = pipeline.load_study(path, output)
     execution = study.settings.execution
     hidden = quiet or not execution.progress
     place = workers_at(backend or execution.backend, scheduler or execution.scheduler)
     with place, progress_bars(hidden) as bars, _log_file(study.output / "run.log"):
-        yield Run(study, bars.watch, workers)
+        yield pipeline.Run(study, bars.watch, workers)
 
 
 @contextmanager
@@ -142,7 +142,7 @@ def tally(counts: dict[str, int]) -> str:
     return ", ".join(count(number, name) for name, number in counts.items())
 
 
-def print_memory(run: Run) -> None:
+def print_memory(run: pipeline.Run) -> None:
     """Print what the workers of the extraction needed, where something was computed."""
     if run.memory:
         out.print(run.memory, markup=False)
@@ -150,6 +150,6 @@ def print_memory(run: Run) -> None:
 
 def print_results(results: Path, main_table: str) -> None:
     """Print the result in sentences, its main table, and how to get the report."""
-    for sentence in result_sentences(results):
+    for sentence in pipeline.result_sentences(results):
         out.print(sentence, markup=False)
     out.print(f"{results / main_table}\nReport: radiomics-vert report {results.parent}", markup=False)

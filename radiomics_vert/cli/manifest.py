@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
+from radiomics_vert import config
 from radiomics_vert.cli.common import GOOD, PROBLEMS, app, err, out
 from radiomics_vert.cohort.discovery import LAYOUTS, discover
-from radiomics_vert.config import is_untouched
 from radiomics_vert.phrases import count
 
 _SHOWN = 20
@@ -64,7 +64,7 @@ def manifest(
         err.print(line, markup=False)
     if len(lines) > _SHOWN:
         err.print(f"  ... and {len(lines) - _SHOWN} more", markup=False)
-    found.write(output, replace=is_untouched(output))
+    found.write(output, replace=config.is_untouched(output))
     patients = len({row.subject_id for row in found.rows})
     out.print(
         f"{count(len(found.rows), 'image')} of {count(patients, 'patient')}, "

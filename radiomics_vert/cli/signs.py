@@ -10,6 +10,8 @@ from typing import Annotated
 import pandas as pd
 import typer
 
+from radiomics_vert import signs as measuring
+from radiomics_vert import study as pipeline
 from radiomics_vert.cli.common import (
     BAD_INPUT,
     GOOD,
@@ -25,11 +27,9 @@ from radiomics_vert.cli.common import (
 )
 from radiomics_vert.errors import CODES, Problem, SettingsError
 from radiomics_vert.phrases import count
-from radiomics_vert.signs import ScanSigns, SignTable
 from radiomics_vert.signs.families import family_title
 from radiomics_vert.signs.registry import EVIDENCE, SEQUENCES, Sign, registry
 from radiomics_vert.storage import blanks_filled
-from radiomics_vert.study.sign_scan import ScanMeasured, ScanSource, measure_one
 
 SHOWN_SIGNS = 8
 _WIDTH = 100
@@ -73,7 +73,7 @@ def signs(
         raise typer.Exit(GOOD)
     if image is not None or mask is not None:
         source = _source(image, mask, scheme, sequence, series, subregions, subregions_scheme, companion)
-        raise typer.Exit(_print_measured(measure_one(source, output=output)))
+        raise typer.Exit(_print_measured(pipeline.measure_one(source, output=output)))
     if study is None:
         remedy = "give study.yaml, --image IMAGE --mask MASK --scheme SCHEME --sequence SEQUENCE, or --list"
         raise SettingsError(Problem("RV602", "a study, or an image and a mask", "neither", "signs", remedy))
@@ -91,7 +91,7 @@ def _source(
     subregions: Path | None,
     subregions_scheme: str,
     companions: list[str] | None,
-) -> ScanSource:
+) -> pipeline.ScanSource:
     given = {"--image": image, "--mask": mask, "--scheme": scheme, "--sequence": sequence}
     missing = [name for name, value in given.items() if not value]
     if image is None or mask is None or missing:
@@ -105,7 +105,7 @@ def _source(
         remedy = "write --companion T1=t1.nii.gz"
         raise SettingsError(Problem("RV602", "SEQUENCE=IMAGE", repr(wrong[0]), "--companion", remedy))
     further = {name: Path(path) for name, _, path in pairs}
-    return ScanSource(image, mask, scheme, sequence, series, subregions, subregions_scheme, further)
+    return pipeline.ScanSource(image, mask, scheme, sequence, series, subregions, subregions_scheme, further)
 
 
 def _print_registry(sequence: str) -> None:
@@ -139,7 +139,7 @@ def _entry(sign: Sign) -> list[str]:
     return [f"  {sign.name:22} {' | '.join(facts)}", *title]
 
 
-def _print_measured(measured: ScanMeasured) -> int:
+def _print_measured(measured: pipeline.ScanMeasured) -> int:
     """Print the signs of one scan; return the exit code."""
     for refusal in measured.refused:
         err.print(str(refusal.problem), markup=False)
@@ -157,7 +157,7 @@ def _print_measured(measured: ScanMeasured) -> int:
     return GOOD if framed else PROBLEMS
 
 
-def _print_values(found: ScanSigns) -> None:
+def _print_values(found: measuring.ScanSigns) -> None:
     """Print one row per sign that some vertebra has, one column per vertebra."""
     values = found.values
     heads = [str(level) or str(case) for level, case in zip(values["level"], values["case_id"], strict=True)]
@@ -194,7 +194,7 @@ def _print_absences(absences: pd.DataFrame, vertebrae: int) -> None:
         out.print(told, markup=False)
 
 
-def _print_table(table: SignTable | None, folder: Path) -> int:
+def _print_table(table: measuring.SignTable | None, folder: Path) -> int:
     if table is None:
         out.print("This study measures no signs (signs.measure is false)", markup=False)
         return GOOD

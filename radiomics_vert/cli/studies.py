@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from radiomics_vert import config
+from radiomics_vert import study as pipeline
 from radiomics_vert.cli.common import (
     DISCLAIMER,
     GOOD,
@@ -25,24 +27,13 @@ from radiomics_vert.cli.common import (
     running,
     tally,
 )
-from radiomics_vert.config import write_templates
 from radiomics_vert.storage import blanks_filled
-from radiomics_vert.study import (
-    MODEL,
-    RECORDS,
-    Run,
-    finding_counts,
-    load_study,
-    prepare_demo,
-    report_folder,
-    result_sentences,
-)
 
 
 @app.command()
 def init(folder: Annotated[Path, typer.Argument(help="Folder to make.", show_default=False)]) -> None:
     """Write a commented study.yaml, images.csv, clinical.csv, a README and the schema of study.yaml."""
-    for path in write_templates(folder):
+    for path in config.write_templates(folder):
         out.print(f"wrote {path}", markup=False)
     out.print(f"Fill them in, then: radiomics-vert check {folder / 'study.yaml'}", markup=False)
 
@@ -77,10 +68,10 @@ def report(
     ],
 ) -> None:
     """Build the report from result tables; nothing is computed again."""
-    if (study / RECORDS).is_dir() and not (study / "study.yaml").is_file():
-        path = report_folder(study / RECORDS, study)
+    if (study / pipeline.RECORDS).is_dir() and not (study / "study.yaml").is_file():
+        path = pipeline.report_folder(study / pipeline.RECORDS, study)
     else:
-        path = Run(load_study(study)).report()
+        path = pipeline.Run(pipeline.load_study(study)).report()
     out.print(str(path), markup=False)
 
 
@@ -108,21 +99,21 @@ def demo(
 ) -> None:
     """Make the synthetic cohort and run the whole study on it."""
     with progress_bars(quiet) as bars:
-        study = prepare_demo(folder, n_jobs=-1 if workers is None else workers, watch=bars.watch)
+        study = pipeline.prepare_demo(folder, n_jobs=-1 if workers is None else workers, watch=bars.watch)
     with running(study.folder, output, workers, quiet) as at_work:
         path = at_work.run()
     raise typer.Exit(_close(at_work, path))
 
 
-def _close(at_work: Run, path: Path) -> int:
+def _close(at_work: pipeline.Run, path: Path) -> int:
     """Print the result in three sentences and the path of the report; return the exit code."""
-    for sentence in result_sentences(at_work.study.records):
+    for sentence in pipeline.result_sentences(at_work.study.records):
         out.print(sentence, markup=False)
     digest = at_work.facts.get("model_bundle")
     if digest:
-        out.print(f"Model bundle {at_work.study.output / MODEL}, digest {digest}", markup=False)
+        out.print(f"Model bundle {at_work.study.output / pipeline.MODEL}, digest {digest}", markup=False)
     print_memory(at_work)
-    counts = finding_counts(at_work.study.records)
+    counts = pipeline.finding_counts(at_work.study.records)
     out.print(f"The checks found {tally(counts)}; the report lists them.", markup=False)
     out.print(f"{DISCLAIMER}\n{path}", markup=False)
     return PROBLEMS if counts["error"] else GOOD

@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from radiomics_vert import modeling
+from radiomics_vert import study as pipeline
 from radiomics_vert.cli.common import (
     DISCLAIMER,
     Covariates,
@@ -34,16 +36,6 @@ from radiomics_vert.cli.common import (
     running,
 )
 from radiomics_vert.errors import Problem, SettingsError
-from radiomics_vert.modeling import ValidationSpec
-from radiomics_vert.study import (
-    TableStudy,
-    analyze_table,
-    predict_table,
-    report_folder,
-    table_warnings,
-    validate_table,
-    validate_tables,
-)
 
 
 @dataclass(frozen=True)
@@ -70,14 +62,14 @@ class _Roles:
             "--drop": self.drop,
         }
 
-    def table(self, features: Path, output: Path | None) -> TableStudy:
+    def table(self, features: Path, output: Path | None) -> pipeline.TableStudy:
         """Return the table with its roles, once those that it needs are named."""
         missing = [name for name in ("--outcome", "--positive", "--group") if not self.given()[name]]
         if missing:
             expected = "--outcome, --positive and --group together with a feature table"
             remedy = "name the outcome column, its positive class, and the column that names the patient"
             raise _wrong(expected, f"no {', no '.join(missing)}", remedy)
-        return TableStudy(
+        return pipeline.TableStudy(
             features,
             self.outcome,
             self.positive,
@@ -126,7 +118,7 @@ def analyze(
     require_workers(workers)
     table = roles.table(features, output)
     with progress_bars(quiet) as bars:
-        analyze_table(
+        pipeline.analyze_table(
             table,
             confidence=0.95 if confidence is None else confidence,
             fdr=0.05 if fdr is None else fdr,
@@ -199,14 +191,14 @@ def validate(
     _refuse({"STUDY": study}, "or --features, not both")
     require_workers(workers)
     table = roles.table(features, output)
-    spec = ValidationSpec(
+    spec = modeling.ValidationSpec(
         outer_folds=5 if outer_folds is None else outer_folds,
         inner_folds=5 if inner_folds is None else inner_folds,
         repeats=10 if repeats is None else repeats,
         seed=2026 if seed is None else seed,
     )
     with progress_bars(quiet) as bars:
-        validate_table(
+        pipeline.validate_table(
             table,
             spec,
             model or ("elastic_net",),
@@ -229,7 +221,7 @@ def predict(
     values outside the development data.
     """
     folder = output or Path(f"{table.stem}_prediction")
-    result = predict_table(model, table, folder, expected)
+    result = pipeline.predict_table(model, table, folder, expected)
     shown = result.frame()[["unit", "subject_id", "probability", "decision", "n_out_of_range", "n_missing"]]
     out.print(shown.to_string(index=False), markup=False)
     out.print(f"{DISCLAIMER}\n{folder / 'prediction_predictions.csv'}", markup=False)
@@ -245,16 +237,16 @@ def _validate_elsewhere(
 ) -> None:
     """Measure a locked model on tables of other cohorts; print the metrics and where the report is."""
     table = roles.table(tables[0], output)
-    found = validate_tables(bundle, tables, table, prevalence, expected).frame()
+    found = pipeline.validate_tables(bundle, tables, table, prevalence, expected).frame()
     columns = ["cohort", "metric", "estimate", "ci_low", "ci_high", "n"]
     out.print(found[columns].to_string(index=False), markup=False)
-    page = report_folder(table.records, table.output)
+    page = pipeline.report_folder(table.records, table.output)
     out.print(f"{table.records / 'external_metrics.csv'}\n{DISCLAIMER}\n{page}", markup=False)
 
 
-def _print_table_results(table: TableStudy, main_table: str) -> None:
+def _print_table_results(table: pipeline.TableStudy, main_table: str) -> None:
     """Print the results, after what the checks found: nobody looks at a table before it is analysed."""
-    for code, title, explanation in table_warnings(table.records):
+    for code, title, explanation in pipeline.table_warnings(table.records):
         err.print(f"warning {code} {title}: {explanation}", markup=False)
     print_results(table.records, main_table)
 

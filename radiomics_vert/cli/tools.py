@@ -1,4 +1,4 @@
-"""Commands that need no data: plan, schemes, versions."""
+"""Commands that need no data: plan, schemes, versions; and the option --version."""
 
 from __future__ import annotations
 
@@ -6,10 +6,25 @@ from typing import Annotated
 
 import typer
 
+from radiomics_vert import cohort, statistics
+from radiomics_vert._version import __version__
 from radiomics_vert.cli.common import app, out
-from radiomics_vert.cohort import load_scheme, scheme_names
 from radiomics_vert.provenance import versions as installed_versions
-from radiomics_vert.statistics import plan_sample_size
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        out.print(f"radiomics-vert {__version__}", markup=False)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version.")
+    ] = False,
+) -> None:
+    """Take the options that stand before a command."""
 
 
 @app.command()
@@ -22,7 +37,7 @@ def plan(
     icc: Annotated[float, typer.Option(help="Correlation of the class within patients, 0 to 1.")] = 0.0,
 ) -> None:
     """Tell how many vertebrae and patients a model needs; needs no data."""
-    needed = plan_sample_size(
+    needed = statistics.plan_sample_size(
         prevalence=prevalence,
         candidate_parameters=parameters,
         anticipated_auc=auc,
@@ -38,8 +53,8 @@ def plan(
 @app.command()
 def schemes() -> None:
     """List the label schemes of masks."""
-    for name in scheme_names():
-        out.print(f"{name:32}{load_scheme(name).title}", markup=False)
+    for name in cohort.scheme_names():
+        out.print(f"{name:32}{cohort.load_scheme(name).title}", markup=False)
 
 
 @app.command()

@@ -1,7 +1,5 @@
 """Strict settings of a study: models, reading, JSON Schema, templates."""
 
-from radiomics_vert.config.models import StudySettings
-from radiomics_vert.config.reading import json_schema, read_settings
-from radiomics_vert.config.scaffold import is_untouched, write_templates
+import lazy_loader
 
-__all__ = ["StudySettings", "is_untouched", "json_schema", "read_settings", "write_templates"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -8,7 +8,7 @@ from radiomics_vert.cohort import Cohort
 from radiomics_vert.cohort.acquisition import FACTS, known_facts
 from radiomics_vert.dataset.naming import unit_ids
 from radiomics_vert.errors import DatasetError, Problem
-from radiomics_vert.extraction import IDENTITY
+from radiomics_vert.feature_table import IDENTITY
 from radiomics_vert.storage import blanks_filled
 
 ACQUISITION_COVARIATES = tuple(FACTS)
@@ -26,8 +26,8 @@ def case_acquisition(cohort: Cohort) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row per case: :data:`~radiomics_vert.extraction.IDENTITY`, then the facts that at least one scan
-        has; a fact that is missing is empty.
+        One row per case: :data:`~radiomics_vert.feature_table.IDENTITY`, then the facts that at least one
+        scan has; a fact that is missing is empty.
     """
     facts = {scan.scan_id: known_facts(scan) for scan in cohort.scans}
     present = [name for name in FACTS if any(name in own for own in facts.values())]

@@ -16,7 +16,7 @@ from radiomics_vert.dataset.nouns import Dataset
 from radiomics_vert.dataset.outcome import binary_outcome
 from radiomics_vert.dataset.roles import require_one_role
 from radiomics_vert.errors import DatasetError, Problem
-from radiomics_vert.extraction import IDENTITY, FeatureTable
+from radiomics_vert.feature_table import IDENTITY, FeatureTable
 from radiomics_vert.phrases import did_you_mean
 from radiomics_vert.provenance import Provenance
 from radiomics_vert.storage import blanks_filled

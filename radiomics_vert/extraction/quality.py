@@ -24,10 +24,13 @@ from radiomics_vert.extraction.params import ExtractionParams
 from radiomics_vert.extraction.preparing import (
     PreparedScan,
     compute_case,
+    orientation_of,
     prepare,
+    read_prepared,
     read_volumes,
     reference_digest,
 )
+from radiomics_vert.extraction.preprocessing import Preprocessing
 from radiomics_vert.feature_table import IDENTITY
 from radiomics_vert.imaging import Geometry
 from radiomics_vert.imaging.orientation import obliquity, patient_axes, plane_across
@@ -204,11 +207,25 @@ def scan_quality(
     ]
     held = [volumes]
     del volumes  # what the caller does not keep either is moved, not copied
-    prepared = None if own is None else prepare(scan, held.pop(), own.preprocessing, work.references)
+    try:
+        prepared = None if own is None else _prepared(held, geometry, work, own.preprocessing)
+    except RadiomicsVertError as error:
+        return unreadable(work.wanted, error.problems[0])
     return [
         {**row, **_prepared_facts(prepared, case, plain), **around.get(case.case_id, {})}
         for case, row in zip(work.wanted, rows, strict=True)
     ]
+
+
+def _prepared(
+    held: list[Volumes], geometry: Geometry, work: ScanWork, preprocessing: Preprocessing
+) -> PreparedScan:
+    """Take a scan out of a list and prepare it, or read it again where that needs less memory."""
+    if orientation_of(geometry, preprocessing).keeps_axes:
+        return prepare(work.scan, held.pop(), preprocessing, work.references)
+    # An image is in memory twice while its axes change places; the mask need not be there as well.
+    held.clear()
+    return read_prepared(work.scan, preprocessing, work.references)
 
 
 def _scan_facts(volume: sitk.Image, geometry: Geometry) -> Row:

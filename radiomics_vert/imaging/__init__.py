@@ -1,54 +1,5 @@
 """Voxels and geometry: read, check, compare, and find the labels of a mask."""
 
-from radiomics_vert.imaging.comparison import require_same_geometry
-from radiomics_vert.imaging.containers import file_digest, files_read, require_complete
-from radiomics_vert.imaging.dicom import Series, acquisition_facts, choose_series, list_series
-from radiomics_vert.imaging.geometry import TOLERANCE_VOXELS, Geometry
-from radiomics_vert.imaging.perturbation import DEFAULT_PERTURBATIONS, Perturbation, perturb
-from radiomics_vert.imaging.reading import read_geometry, read_image, read_label_map, require_finite
-from radiomics_vert.imaging.regions import Region, label_regions, present_labels, used_box
-from radiomics_vert.imaging.segmentation import (
-    DEFAULT_THRESHOLD,
-    Overlap,
-    Remark,
-    Segment,
-    Segmentation,
-    image_reference,
-    merge_masks,
-    read_segmentation,
-)
-from radiomics_vert.imaging.volumes import Image, LabelMap
+import lazy_loader
 
-__all__ = [
-    "DEFAULT_PERTURBATIONS",
-    "DEFAULT_THRESHOLD",
-    "TOLERANCE_VOXELS",
-    "Geometry",
-    "Image",
-    "LabelMap",
-    "Overlap",
-    "Perturbation",
-    "Region",
-    "Remark",
-    "Segment",
-    "Segmentation",
-    "Series",
-    "acquisition_facts",
-    "choose_series",
-    "file_digest",
-    "files_read",
-    "image_reference",
-    "label_regions",
-    "list_series",
-    "merge_masks",
-    "perturb",
-    "present_labels",
-    "read_geometry",
-    "read_image",
-    "read_label_map",
-    "read_segmentation",
-    "require_complete",
-    "require_finite",
-    "require_same_geometry",
-    "used_box",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from radiomics_vert.dataset import Dataset
 from radiomics_vert.errors import AnalysisError, DatasetError, Problem
-from radiomics_vert.extraction import IDENTITY
+from radiomics_vert.feature_table import IDENTITY
 from radiomics_vert.modeling.final import dataset_parameters
 from radiomics_vert.modeling.fitted import FittedModel, Input
 from radiomics_vert.modeling.new_rows import new_sites, prediction_rows

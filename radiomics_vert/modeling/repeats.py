@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from radiomics_vert.dataset.naming import SEQUENCE_SEPARATOR, unit_ids
 from radiomics_vert.dataset.nouns import Dataset
 from radiomics_vert.errors import AnalysisError, Problem
-from radiomics_vert.extraction import FeatureTable
+from radiomics_vert.feature_table import FeatureTable
 
 Repeats = Sequence[pd.DataFrame]
 """Tables with the features of a dataset measured once more: index units, columns features."""

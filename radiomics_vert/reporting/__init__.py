@@ -4,18 +4,6 @@ The only room that imports matplotlib and jinja2. It computes no statistic: ever
 prints was handed over in a :class:`~radiomics_vert.results.Result`.
 """
 
-from radiomics_vert.reporting.build import build_report
-from radiomics_vert.reporting.nouns import Figure, Report, Section, Table, Text
-from radiomics_vert.reporting.sections.summary import summary_sentences
-from radiomics_vert.reporting.write import write_report
+import lazy_loader
 
-__all__ = [
-    "Figure",
-    "Report",
-    "Section",
-    "Table",
-    "Text",
-    "build_report",
-    "summary_sentences",
-    "write_report",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -5,31 +5,6 @@ patient first and treats the patients, not the vertebrae, as the independent uni
 and modeling build on this room.
 """
 
-from radiomics_vert.roc.auc import AucEstimate, clustered_auc, clustered_auc_screen
-from radiomics_vert.roc.clusters import (
-    ProportionEstimate,
-    check_labels,
-    clustered_proportion,
-    clustered_variance,
-    patient_draws,
-    sum_by_patient,
-)
-from radiomics_vert.roc.curve import precision_recall_band, roc_band, roc_points
-from radiomics_vert.roc.paired import AucDifference, clustered_auc_difference
+import lazy_loader
 
-__all__ = [
-    "AucDifference",
-    "AucEstimate",
-    "ProportionEstimate",
-    "check_labels",
-    "clustered_auc",
-    "clustered_auc_difference",
-    "clustered_auc_screen",
-    "clustered_proportion",
-    "clustered_variance",
-    "patient_draws",
-    "precision_recall_band",
-    "roc_band",
-    "roc_points",
-    "sum_by_patient",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from radiomics_vert.dataset.naming import SEQUENCE_SEPARATOR
 from radiomics_vert.errors import AnalysisError, DatasetError, Problem, TableError
-from radiomics_vert.extraction import FeatureTable
 from radiomics_vert.extraction.perturbed import RATER_SEPARATOR
+from radiomics_vert.feature_table import FeatureTable
 from radiomics_vert.roc.clusters import Floats
 
 REPEATS = ("rater", "session", "perturbation")

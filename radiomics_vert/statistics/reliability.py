@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from radiomics_vert.dataset.naming import parse_feature
 from radiomics_vert.errors import AnalysisError, Problem
-from radiomics_vert.extraction import FeatureTable
+from radiomics_vert.feature_table import FeatureTable
 from radiomics_vert.provenance import Provenance, versions
 from radiomics_vert.results import Result
 from radiomics_vert.roc.clusters import Floats

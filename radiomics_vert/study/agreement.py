@@ -8,9 +8,9 @@ import pandas as pd
 
 from radiomics_vert.config.models import ReliabilitySettings
 from radiomics_vert.dataset.naming import SEQUENCE_SEPARATOR
-from radiomics_vert.extraction import FeatureTable
+from radiomics_vert.feature_table import FeatureTable
 from radiomics_vert.results import Result
-from radiomics_vert.statistics import reliability
+from radiomics_vert.statistics.reliability import reliability
 
 COLUMN = {"raters": "rater", "sessions": "session"}
 """What tells the measurements of a vertebra apart, by the name of the source."""
@@ -24,7 +24,7 @@ def repeated_rows(rows: pd.DataFrame, source: str, rater: str | None) -> pd.Data
     Parameters
     ----------
     rows : DataFrame
-        With the columns of :data:`~radiomics_vert.extraction.IDENTITY`.
+        With the columns of :data:`~radiomics_vert.feature_table.IDENTITY`.
     source : {"raters", "sessions"}
         Whose repeats are wanted.
     rater : str or None

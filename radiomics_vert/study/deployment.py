@@ -10,7 +10,7 @@ from pathlib import Path
 
 from radiomics_vert.dataset import feature_matrix
 from radiomics_vert.errors import Problem, SettingsError, TableError
-from radiomics_vert.extraction import FeatureTable
+from radiomics_vert.feature_table import FeatureTable
 from radiomics_vert.modeling import fit_final, load_bundle, predict, save_bundle, validate_external
 from radiomics_vert.results import Result
 from radiomics_vert.storage import read_table

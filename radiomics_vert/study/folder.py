@@ -10,7 +10,7 @@ from radiomics_vert.cohort import read_secret
 from radiomics_vert.config import StudySettings, read_settings
 from radiomics_vert.dataset import DxaColumns
 from radiomics_vert.errors import Problem, ReportError
-from radiomics_vert.extraction import FeatureTable
+from radiomics_vert.feature_table import FeatureTable
 from radiomics_vert.results import Result
 from radiomics_vert.signs import SignTable
 from radiomics_vert.storage import digest, read_json, sha256_file, write_json

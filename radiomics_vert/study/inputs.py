@@ -26,7 +26,8 @@ from radiomics_vert.errors import (
     RadiomicsVertError,
     raise_all,
 )
-from radiomics_vert.extraction import IDENTITY, ExtractionParams, builtin_params, read_params
+from radiomics_vert.extraction import ExtractionParams, builtin_params, read_params
+from radiomics_vert.feature_table import IDENTITY
 from radiomics_vert.imaging import Perturbation
 from radiomics_vert.modeling import MIN_REPEATED, require_package
 from radiomics_vert.phrases import count, did_you_mean, vertebrae

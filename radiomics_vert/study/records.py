@@ -12,8 +12,9 @@ from radiomics_vert.cohort.acquisition import summarise
 from radiomics_vert.config import StudySettings
 from radiomics_vert.dataset import Dataset, case_acquisition, merge, parse_feature, unit_ids
 from radiomics_vert.dataset.naming import SEQUENCE_SEPARATOR
-from radiomics_vert.extraction import IDENTITY, ExtractionParams, FeatureTable
+from radiomics_vert.extraction import ExtractionParams
 from radiomics_vert.extraction.verify import Verification
+from radiomics_vert.feature_table import IDENTITY, FeatureTable
 from radiomics_vert.provenance import package_state, versions
 from radiomics_vert.results import Result
 from radiomics_vert.storage import blanks_filled

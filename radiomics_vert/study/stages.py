@@ -14,8 +14,9 @@ import pandas as pd
 from radiomics_vert.checks import Finding, check_cohort, check_features, check_validation, findings_result
 from radiomics_vert.cohort import Cohort, read_clinical
 from radiomics_vert.dataset import Dataset, merge
-from radiomics_vert.extraction import FeatureTable, extract, perturbed_features
+from radiomics_vert.extraction import extract, perturbed_features
 from radiomics_vert.extraction.verify import verify
+from radiomics_vert.feature_table import FeatureTable
 from radiomics_vert.parallel import dismiss_workers, memory_sentence
 from radiomics_vert.provenance import git_state, run_facts
 from radiomics_vert.reporting import build_report, summary_sentences, write_report

@@ -4,8 +4,6 @@ The pictures are schematic. They carry the signs of osteoporotic and metastatic 
 published frequencies, so that the software can be tried and tested; they are no evidence about patients.
 """
 
-from radiomics_vert.synthetic.spec import SyntheticSpec
-from radiomics_vert.synthetic.whole_spine import whole_spine_ct
-from radiomics_vert.synthetic.writing import is_made, make_cohort
+import lazy_loader
 
-__all__ = ["SyntheticSpec", "is_made", "make_cohort", "whole_spine_ct"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

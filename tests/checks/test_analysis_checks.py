@@ -7,7 +7,7 @@ import pandas as pd
 
 from radiomics_vert.checks import check_dataset, check_features, check_validation
 from radiomics_vert.dataset import Dataset
-from radiomics_vert.extraction import IDENTITY, FeatureTable
+from radiomics_vert.feature_table import IDENTITY, FeatureTable
 from radiomics_vert.results import Result
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from radiomics_vert import __version__
 from tests_support import command, edit, lay_small_study
 
 
@@ -144,3 +145,4 @@ def test_neither_study_nor_table_is_explained():
 def test_schemes_and_versions_are_listed():
     assert "totalsegmentator" in command("schemes").stdout
     assert "pyradiomics" in command("versions").stdout
+    assert command("--version").stdout == f"radiomics-vert {__version__}\n"

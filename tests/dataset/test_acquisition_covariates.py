@@ -8,7 +8,7 @@ import pytest
 
 from radiomics_vert.dataset import merge
 from radiomics_vert.errors import DatasetError
-from radiomics_vert.extraction import FeatureTable
+from radiomics_vert.feature_table import FeatureTable
 
 UNITS = (("P1", "L1"), ("P1", "L2"), ("P2", "L1"), ("P3", "T12"))
 CLINICAL = pd.DataFrame(

@@ -10,7 +10,7 @@ import radiomics_vert as rv
 from radiomics_vert.checks import check_dataset
 from radiomics_vert.dataset import DxaColumns, merge, t_scores
 from radiomics_vert.errors import DatasetError
-from radiomics_vert.extraction import FeatureTable
+from radiomics_vert.feature_table import FeatureTable
 from radiomics_vert.signs.baselines import z_score_reason
 from radiomics_vert.statistics.acquisition import audited_variables
 

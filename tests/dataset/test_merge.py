@@ -6,7 +6,7 @@ import pytest
 
 from radiomics_vert.dataset import merge
 from radiomics_vert.errors import DatasetError
-from radiomics_vert.extraction import FeatureTable
+from radiomics_vert.feature_table import FeatureTable
 
 
 def rows(*cases, sequence="CT", **extra):

@@ -12,8 +12,9 @@ import pytest
 from extraction_scans import MakeCohort, textured, two_vertebrae
 
 from radiomics_vert.cohort import Cohort
-from radiomics_vert.extraction import ExtractionParams, FeatureTable, extract
+from radiomics_vert.extraction import ExtractionParams, extract
 from radiomics_vert.extraction.engine import compute_steps
+from radiomics_vert.feature_table import FeatureTable
 
 SHAPE = (16, 22, 19)
 SMALL = {"shape": None, "firstorder": ["Mean", "Entropy"]}

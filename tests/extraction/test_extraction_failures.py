@@ -12,8 +12,9 @@ from extraction_scans import MakeCohort, textured
 
 from radiomics_vert.checks import check_features
 from radiomics_vert.cohort import Cohort, read_cohort
-from radiomics_vert.extraction import ExtractionParams, FeatureTable, extract
+from radiomics_vert.extraction import ExtractionParams, extract
 from radiomics_vert.extraction.plane import slice_axis
+from radiomics_vert.feature_table import FeatureTable
 
 SHAPE = (14, 17, 19)
 FEW = {"shape": ["MeshVolume"], "firstorder": ["Mean", "Skewness"], "glcm": ["Contrast"]}

@@ -17,7 +17,8 @@ from extraction_scans import (
 )
 
 from radiomics_vert.cohort import Cohort
-from radiomics_vert.extraction import IDENTITY, ExtractionParams, extract, parity
+from radiomics_vert.extraction import ExtractionParams, extract, parity
+from radiomics_vert.feature_table import IDENTITY
 
 SHAPE = (30, 46, 37)
 SPACING = (1.1, 0.9, 1.7)

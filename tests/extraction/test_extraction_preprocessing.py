@@ -13,13 +13,8 @@ import SimpleITK as sitk
 from extraction_scans import blob, textured
 
 from radiomics_vert.cohort import Cohort, ReferenceRule, read_cohort, reference_cases
-from radiomics_vert.extraction import (
-    ExtractionParams,
-    FeatureTable,
-    extract,
-    parity,
-    perturbed_features,
-)
+from radiomics_vert.extraction import ExtractionParams, extract, parity, perturbed_features
+from radiomics_vert.feature_table import FeatureTable
 from radiomics_vert.imaging.preprocessing import robust_spread
 
 SHAPE = (60, 26, 22)

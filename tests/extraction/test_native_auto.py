@@ -10,8 +10,9 @@ from extraction_scans import MakeCohort, textured, two_vertebrae
 
 from radiomics_vert.cohort import Cohort
 from radiomics_vert.errors import SettingsError
-from radiomics_vert.extraction import IDENTITY, ExtractionParams, extract
+from radiomics_vert.extraction import ExtractionParams, extract
 from radiomics_vert.extraction import native as kernels
+from radiomics_vert.feature_table import IDENTITY
 
 SHAPE = (14, 22, 18)
 # The native engine counts no distance twice.

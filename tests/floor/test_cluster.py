@@ -19,7 +19,8 @@ import pytest
 
 from radiomics_vert.cohort import Cohort, read_cohort
 from radiomics_vert.errors import SettingsError
-from radiomics_vert.extraction import ExtractionParams, FeatureTable, extract, read_params
+from radiomics_vert.extraction import ExtractionParams, extract, read_params
+from radiomics_vert.feature_table import FeatureTable
 from radiomics_vert.parallel import available_cores, run, workers_at
 from tests_support import SMALL_PARAMETERS
 

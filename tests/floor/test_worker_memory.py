@@ -35,7 +35,7 @@ params = ExtractionParams.from_mapping({**content, "setting": {"binWidth": 25}})
 )
 # LoG of 3 mm after resampling to 1 mm: the largest blocks.
 SHIPPED = EXTRACTION.replace("PARAMS", 'params = rv.extraction.builtin_params("ct")')
-# Pages included; in a process that has imported the whole package, as the command line has.
+# Pages included.
 QUALITY = """
 import json
 from pathlib import Path
@@ -64,6 +64,14 @@ for _ in range(2):
     print(json.dumps(memory.facts(512 * 512 * 300 * 3)))
 """
 
+STUDY = """
+title: two spines
+question: is the memory of two workers bounded?
+cohort: {images: images.csv, clinical: clinical.csv, scheme: verse}
+outcome: {column: diagnosis, positive: metastatic, negative: osteoporotic}
+extraction: {parameters: {CT: ct}, vertebrae: all}
+"""
+
 
 @pytest.fixture(scope="module")
 def whole_spine(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
@@ -79,7 +87,7 @@ def whole_spine(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
         for name, work, orders in (
             ("extraction", ON_ITS_GRID, ("LPS", "RAS", "PIR")),
             ("shipped parameters", SHIPPED, ("LPS", "RAS", "PIR")),
-            ("quality", QUALITY, ("LPS", "RAS")),
+            ("quality", QUALITY, ("LPS", "PIR")),
             ("signs", SIGNS, ("LPS", "PIR")),
         )
         for stored in orders
@@ -103,3 +111,22 @@ def test_a_whole_spine_needs_its_voxels_and_300_mb_at_most(
         # 512 x 512 x 300 voxels: two bytes of image and one of labels
         assert memory["largest_scan_mb"] == 236
         assert memory["workers"][0]["own_mb"] <= memory["largest_scan_mb"] + ALLOWANCE_MB
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
+def test_workers_of_a_study_extract_without_what_they_drew_before(tmp_path: Path) -> None:
+    rows = []
+    for seed, name in enumerate(("one", "two")):
+        image, mask = whole_spine_ct(tmp_path / name, seed=seed)
+        rows.append(f"{name},CT,{name}/{image.name},{name}/{mask.name}\n")
+    (tmp_path / "images.csv").write_text("subject_id,sequence,image,mask\n" + "".join(rows), "utf-8")
+    clinical = "subject_id,level,diagnosis\none,L1,metastatic\ntwo,L1,osteoporotic\n"
+    (tmp_path / "clinical.csv").write_text(clinical, "utf-8")
+    (tmp_path / "study.yaml").write_text(STUDY, "utf-8")
+    command = [sys.executable, "-m", "radiomics_vert", "extract", "study.yaml", "-j", "2", "-q"]
+    subprocess.run(command, cwd=tmp_path, capture_output=True, check=True)
+    record = json.loads((tmp_path / "results" / "provenance.json").read_text("utf-8"))
+    memory = record["run"]["extract"]["extraction"]["memory"]
+    assert len(memory["workers"]) == 2
+    assert max(worker["own_mb"] for worker in memory["workers"]) <= memory["largest_scan_mb"] + ALLOWANCE_MB

@@ -84,7 +84,8 @@ def test_a_summary_counts_what_gets_lost():
 @pytest.mark.slow
 def test_a_part_measured_again_gives_the_committed_rows(committed: pd.DataFrame, tmp_path: Path):
     found = sign_repeatability.table(tmp_path, patients=("STIR",), columns=("ADC",)).set_index("sign")
-    again = [name for name in found.index if committed.loc[name, "sequence"] in ("STIR", "ADC")]
+    drawn = (("patients", "STIR"), ("columns", "ADC"))
+    again = [name for name in found.index if tuple(committed.loc[name, ["drawn", "sequence"]]) in drawn]
     assert {"edema_frac", "fluid_score", "adc_med", "adc_p10"} <= set(again)
     numbers = ["n", "icc", "ci_low", "ci_high", "change", "lost"]
     pd.testing.assert_frame_equal(

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from radiomics_vert.errors import AnalysisError
-from radiomics_vert.extraction import IDENTITY, FeatureTable
+from radiomics_vert.feature_table import IDENTITY, FeatureTable
 from radiomics_vert.modeling import (
     ModelSpec,
     Preparation,

@@ -11,7 +11,7 @@ import pytest
 from test_icc import CLASSIC, GOLDEN, MADE
 
 from radiomics_vert.errors import AnalysisError, DatasetError, TableError
-from radiomics_vert.extraction import IDENTITY, FeatureTable
+from radiomics_vert.feature_table import IDENTITY, FeatureTable
 from radiomics_vert.statistics import reliability
 from radiomics_vert.statistics.measurements import Measurements
 from radiomics_vert.statistics.raters import compare_raters, median_of_others

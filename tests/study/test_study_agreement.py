@@ -9,7 +9,7 @@ import SimpleITK as sitk
 
 from radiomics_vert.config.models import ReliabilitySettings
 from radiomics_vert.errors import AnalysisError
-from radiomics_vert.extraction import FeatureTable
+from radiomics_vert.feature_table import FeatureTable
 from radiomics_vert.reporting.inputs import Inputs
 from radiomics_vert.reporting.nouns import Figure, Table, Text
 from radiomics_vert.reporting.sections.methods_analyses import sentences
