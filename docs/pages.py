@@ -307,7 +307,7 @@ def _sign(sign: Sign) -> str:
     }
     told = " · ".join(f"{name}: {text}" for name, text in facts.items() if text)
     scan = " One value per scan." if sign.scope == "scan" else ""
-    parts = [f'<a id="{sign.name}"></a>\n\n### `{sign.name}`', f"{sign.title}{scan}", told]
+    parts = [f'<a id="{sign.name}"></a>\n\n### {sign.label} `{sign.name}`', f"{sign.title}{scan}", told]
     if sign.reference:
         parts.append(f"Literature: {sign.reference}")
     if sign.published:

@@ -135,7 +135,8 @@ def _entry(sign: Sign) -> list[str]:
         "".join(sign.evidence),
     ]
     scan = " (one value per scan)" if sign.scope == "scan" else ""
-    title = textwrap.wrap(f"{sign.title}{scan}", _WIDTH, initial_indent="      ", subsequent_indent="      ")
+    told = f"{sign.label}. {sign.title}{scan}"
+    title = textwrap.wrap(told, _WIDTH, initial_indent="      ", subsequent_indent="      ")
     return [f"  {sign.name:22} {' | '.join(facts)}", *title]
 
 

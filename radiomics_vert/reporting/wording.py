@@ -11,7 +11,8 @@ from typing import Any
 import pandas as pd
 
 from radiomics_vert import phrases
-from radiomics_vert.dataset.naming import parse_feature
+from radiomics_vert.dataset.naming import SIGN, parse_feature
+from radiomics_vert.signs.registry import registry
 
 ABSENT = "–"
 
@@ -173,7 +174,7 @@ def readable(feature: str) -> str:
     >>> readable("log-sigma-2-0-mm-3D_firstorder_10Percentile")
     '10th percentile (intensity, LoG 2.0 mm)'
     >>> readable("CT__sign_gas_ml")
-    'Gas ml (sign, CT)'
+    'Gas in the body (sign, CT)'
     >>> readable("volume_ml")
     'volume_ml'
     """
@@ -181,7 +182,20 @@ def readable(feature: str) -> str:
     if not parts.feature_class:
         return f"{parts.feature} ({parts.sequence})" if parts.sequence else parts.feature
     origin = [_CLASSES[parts.feature_class], _filter(parts.filter), parts.sequence]
-    return f"{_spoken(parts.feature)} ({', '.join(word for word in origin if word)})"
+    spoken = sign_label(parts.feature) if parts.feature_class == SIGN else _spoken(parts.feature)
+    return f"{spoken} ({', '.join(word for word in origin if word)})"
+
+
+def sign_label(name: str) -> str:
+    """Return the label of an imaging sign; of one that the registry does not have, its name as words.
+
+    Examples
+    --------
+    >>> sign_label("pw_bulge_mm"), sign_label("my_own_sign")
+    ('Posterior wall bulge', 'My own sign')
+    """
+    known = registry().get(name)
+    return known.label if known else _spoken(name)
 
 
 def family_name(family: str) -> str:

@@ -43,6 +43,8 @@ class Sign:
     ----------
     name : str
         Column of the sign table.
+    label : str
+        Name for a reader: at most 40 characters, no comma, as it stands in lists.
     title : str
         What is measured, in one sentence.
     family : str
@@ -77,6 +79,7 @@ class Sign:
     """
 
     name: str
+    label: str
     title: str
     family: str
     scope: str
@@ -160,7 +163,7 @@ def _sign(name: str, entry: Mapping[str, Any]) -> Sign:
     )
 
 
-_TEXTS = ("title", "family", "scope", "unit", "direction", "seed", "reference", "caveat")
+_TEXTS = ("label", "title", "family", "scope", "unit", "direction", "seed", "reference", "caveat")
 _OPTIONAL = {"published", "sided"}
 _KEYS = {field.name for field in fields(Sign)} - {"name", "low", "high"} - _OPTIONAL | {"range"}
 _CHOICES = {
@@ -189,7 +192,7 @@ def _faults(name: str, entry: Any) -> list[tuple[str, str]]:
     faults += [(f"{key}: text", repr(entry[key])) for key in _TEXTS if not isinstance(entry[key], str)]
     faults += [
         (f"{key}: not empty", "nothing")
-        for key in ("title", "family", "unit", "evidence", "sequences")
+        for key in ("label", "title", "family", "unit", "evidence", "sequences")
         if not entry[key]
     ]
     if not name.isidentifier() or name != name.lower():

@@ -21,8 +21,18 @@ VERDICTS = (AGREES, LOWER, HIGHER, NOT_COMPARABLE, NOT_TESTED, NO_VERDICT)
 READ_BY_EYE = "read by eye, no published cut-off"
 NOTHING_PUBLISHED = "no figure is known to us"
 LITERATURE_COLUMNS = (
-    *("name", "sequence", "feature", "unit", "entry", "source", "evidence", "calls", "rule", "cut_off"),
-    *("measure", "published", "published_counts", "n", "n_subjects", "estimate", "ci_low", "ci_high"),
+    *("name", "label", "sequence", "feature", "unit", "entry", "source", "evidence", "calls", "rule"),
+    *(
+        "cut_off",
+        "measure",
+        "published",
+        "published_counts",
+        "n",
+        "n_subjects",
+        "estimate",
+        "ci_low",
+        "ci_high",
+    ),
     *("verdict", "remark"),
 )
 _OPERATORS = {">=": pd.Series.ge, ">": pd.Series.gt, "<=": pd.Series.le, "<": pd.Series.lt}
@@ -141,7 +151,7 @@ def _short(measure: object) -> str:
 
 def _head(sign: Mapping[Any, Any], place: int, entry: Published, calls: str) -> dict[str, Any]:
     return {
-        **{name: sign[name] for name in ("name", "sequence", "feature", "unit")},
+        **{name: sign[name] for name in ("name", "label", "sequence", "feature", "unit")},
         "entry": place,
         "source": entry.source,
         "evidence": entry.evidence,

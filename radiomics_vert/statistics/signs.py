@@ -22,7 +22,8 @@ AGREES, DISAGREES, NOT_SHOWN, NO_EXPECTATION = "agrees", "disagrees", "not shown
 NOT_TESTED = "not tested"
 AGREEMENTS = (AGREES, DISAGREES, NOT_SHOWN, NOT_TESTED, NO_EXPECTATION)
 REGISTRY_COLUMNS = (
-    *("name", "title", "family", "unit", "direction", "sided", "seed", "reference", "caveat", "evidence"),
+    *("name", "label", "title", "family", "unit", "direction", "sided"),
+    *("seed", "reference", "caveat", "evidence"),
 )
 SIGN_COLUMNS = (
     *REGISTRY_COLUMNS,
@@ -54,8 +55,8 @@ def sign_findings(
     association : Result
         What :func:`radiomics_vert.associate` made of the same dataset, with or without texture.
     registry_rows : sequence of mapping
-        The registry of signs in its order: `name, title, family, unit, direction, sided, seed, reference,
-        caveat, evidence, published` of each, further keys are ignored.
+        The registry of signs in its order: `name, label, title, family, unit, direction, sided, seed,
+        reference, caveat, evidence, published` of each, further keys are ignored.
     absences : DataFrame
         One row per absent value: `case_id, sign, code, reason`.
 

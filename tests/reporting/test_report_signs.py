@@ -226,8 +226,8 @@ def test_section_says_what_was_expected_and_found(found: Result) -> None:
     part = next(part for part in whole.sections if part.key == "signs")
     words = " ".join(p for item in part.items if hasattr(item, "paragraphs") for p in item.paragraphs)
     assert f"5 of the {len(registry())} imaging signs of the registry could be measured." in words
-    assert "2 agree with them (lat_angle and gas_ml)" in words
-    assert "1 disagrees with them (pw_bulge_mm)" in words
+    assert "2 agree with them (Lateral endplate angle and Gas in the body)" in words
+    assert "1 disagrees with them (Posterior wall bulge)" in words
     for name in ("lat_angle", "gas_ml", "pw_bulge_mm"):
         sign = registry()[name]
         assert sign.seed in words, name
@@ -242,12 +242,12 @@ def told(found: Result, *heads: str) -> list[str]:
     """The sentences on some signs in the section of a result."""
     items = section.section(Inputs([spec(), found])).items
     points = [p for item in items if getattr(item, "role", "") == "points" for p in item.paragraphs]
-    return [next(p for p in points if p.startswith(f"{head}: ")) for head in heads]
+    return [next(p for p in points if p.startswith(f"{head}, column ")) for head in heads]
 
 
 @pytest.mark.usefixtures("no_pictures")
 def test_every_sign_has_a_sentence_also_without_a_direction(found: Result) -> None:
-    ha, loss = told(found, "ha_mm", "loss_max")
+    ha, loss = told(found, "Anterior height", "Largest height loss")
     assert "No direction was expected (S0 l.43): it separates, higher in metastatic." in ha
     assert registry()["ha_mm"].reference in ha
     assert "No direction was expected (S0 l.43,71): no difference was shown." in loss
@@ -261,7 +261,7 @@ def test_every_sign_has_a_sentence_also_without_a_direction(found: Result) -> No
 
 @pytest.mark.usefixtures("no_pictures")
 def test_a_sentence_says_size_where_a_sign_has_a_side() -> None:
-    (sentence,) = told(findings(with_sides()), "size of pedicle_asym")
+    (sentence,) = told(findings(with_sides()), "Pedicle bone asymmetry to either side")
     assert "Here its size, whichever the side: median 0.0" in sentence
     assert "A large one was expected in metastatic (S0 l.19,105): agrees." in sentence
     assert "Uetani 2004, as cited; Takigawa 2017: no verdict (read by eye, no published cut-off)." in sentence
@@ -270,7 +270,7 @@ def test_a_sentence_says_size_where_a_sign_has_a_side() -> None:
 
 @pytest.mark.usefixtures("no_pictures")
 def test_sentences_set_the_study_against_the_literature(found: Result) -> None:
-    angle, bulge, gas = told(found, "lat_angle", "pw_bulge_mm", "gas_ml")
+    angle, bulge, gas = told(found, "Lateral endplate angle", "Posterior wall bulge", "Gas in the body")
     assert (
         "Suzuki 2017, 5 deg or more calls metastatic: sensitivity here 0.00 (0.00 to 0.26), published 0.67, "
         "lower; specificity here 1.00 (0.74 to 1.00), published 0.74, agrees. Suzuki 2017, from its means "
@@ -312,7 +312,7 @@ def test_methods_say_how_signs_were_judged(found: Result) -> None:
 
 @pytest.mark.usefixtures("no_pictures")
 def test_untested_signs_say_why() -> None:
-    (sentence,) = told(findings(on_two_sequences()), "plana (CT)")
+    (sentence,) = told(findings(on_two_sequences()), "Vertebra plana (CT)")
     assert "Here not tested (RV503: constant: every vertebra has the same value)." in sentence
     assert "A high value was expected in metastatic (S0 l.71): not tested." in sentence
 
@@ -321,10 +321,15 @@ def test_untested_signs_say_why() -> None:
 def test_absent_signs_are_listed_with_their_reason(found: Result) -> None:
     part = section.section(Inputs([spec(), found]))
     table = next(item for item in part.items if getattr(item, "key", "") == "signs-absent")
-    assert table.shown["Signs"].tolist() == ["trom", "lat_angle", "trom"]
+    assert table.shown["Signs"].tolist() == [
+        "Marrow signal over references", "Lateral endplate angle", "Marrow signal over references",
+    ]  # fmt: skip
     assert table.shown["Why"].str.startswith("RV33").all()
     words = " ".join(p for item in part.items if hasattr(item, "paragraphs") for p in item.paragraphs)
-    assert "1 sign of the registry could not be measured on any vertebra: trom." in words
+    assert (
+        "1 sign of the registry could not be measured on any vertebra: Marrow signal over references."
+        in words
+    )
 
 
 @pytest.mark.usefixtures("no_pictures")
@@ -343,8 +348,8 @@ def test_signs_are_counted_apart_from_measurements_and_untested_ones_named() -> 
     )
     assert lead[0].endswith("0 measurements did not show a difference in either direction.")
     assert lead[1] == (
-        "2 measurements could not be tested: plana (CT) (RV503: constant: every vertebra has the same "
-        "value); gas_linearity (CT) (RV503: missing in all metastatic vertebrae)."
+        "2 measurements could not be tested: Vertebra plana (CT) (RV503: constant: every vertebra has the "
+        "same value); Elongation of the gas (CT) (RV503: missing in all metastatic vertebrae)."
     )
     table = next(
         i for i in section.section(Inputs([spec(), found])).items if getattr(i, "key", "") == "signs"
@@ -379,7 +384,7 @@ def test_saved_and_loaded_result_gives_the_same_figure(found: Result, tmp_path) 
     sentences = [[getattr(item, "paragraphs", ()) for item in page] for page in pages]
     assert sentences[0] == sentences[1]
     assert "SYNTHETIC DATA" in pictures[0].svg
-    assert "lat_angle" in pictures[0].svg
+    assert "Lateral endplate" in pictures[0].svg
 
 
 def test_many_values_become_a_band(found: Result, monkeypatch: pytest.MonkeyPatch) -> None:

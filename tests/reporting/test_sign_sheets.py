@@ -122,11 +122,11 @@ def test_pages_tell_values_references_and_absences(spine, tmp_path: Path) -> Non
     page = (tmp_path / "scans" / "s.html").read_text()
     part = page.split('<section class="vertebra" id="s_L3"')[1].split("</section>")[0]
     signs = measure_spine(spine).values.set_index("case_id").loc["s_L3"]
-    assert f'<code>t1_rep_frac</code></th><td class="value">{signs.t1_rep_frac:.3f}</td>' in part
+    assert f'Replaced marrow on T1</th><td class="value">{signs.t1_rep_frac:.3f}</td>' in part
     assert "s_L1, s_L2, s_L4, s_L5" in part
     assert part.count("RV332 ") == 1  # signs of other sequences are one reason
     assert "defined on other sequences than T1" in part
-    assert "hu_tb" in part.split("<details")[1]
+    assert "Trabecular HU" in part.split("<details")[1]
     assert 'href="../../../qc/scans/s.html"' in page
     assert "Synthetic data" in page
 

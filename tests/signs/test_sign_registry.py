@@ -35,9 +35,17 @@ def test_names_are_unique_in_the_file():
     assert len(names) == len(set(names)) == len(registry())
 
 
+def test_labels_are_short_unique_and_fit_into_lists():
+    labels = [sign.label for sign in registry().values()]
+    assert len(set(labels)) == len(labels)
+    assert max(map(len, labels)) <= 40
+    assert not [label for label in labels if "," in label or label.endswith(".") or label[0].islower()]
+
+
 @pytest.mark.parametrize("name", list(registry()))
 def test_entry_is_complete(name):
     sign = registry()[name]
+    assert sign.label != sign.title.rstrip(".")
     assert sign.title.endswith(".")
     assert len(sign.title) > 15
     assert sign.low < sign.high

@@ -50,7 +50,13 @@ def measured(data: Dataset) -> pd.DataFrame:
     """The row of the sign, as `sign_findings` makes it."""
     values = data.X["CT__sign_lat_angle"].dropna()
     auc = clustered_auc(data.y[values.index], values, data.groups[values.index])
-    row = {"name": "lat_angle", "sequence": "CT", "feature": "CT__sign_lat_angle", "unit": "deg"}
+    row = {
+        "name": "lat_angle",
+        "label": "Lateral endplate angle",
+        "sequence": "CT",
+        "feature": "CT__sign_lat_angle",
+        "unit": "deg",
+    }
     return pd.DataFrame([{**row, "auc": auc.estimate, "ci_low": auc.ci_low, "ci_high": auc.ci_high}])
 
 

@@ -108,7 +108,7 @@ def _text(cell: Any) -> str:
 def _labels(canvas: Canvas, row: Any, middle: float) -> None:
     sequence = f" ({row['sequence']})" if _text(row.get("sequence")) else ""
     unit = f"{_text(row['unit'])}{', size' if _text(row.get('sided')) else ''}"
-    name = "\n".join(textwrap.wrap(f"{row['name']}{sequence}", 22))
+    name = "\n".join(textwrap.wrap(f"{row['label']}{sequence}", 24))
     canvas.text(0.012, middle, f"{name}\n{unit}", fontsize=8, va="center", linespacing=1.25)
     told = f"{interval(row['auc'], row['ci_low'], row['ci_high'])}\n{row['agreement']}"
     canvas.text(0.835, middle, told, fontsize=8, va="center", linespacing=1.25)

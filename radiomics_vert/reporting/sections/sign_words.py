@@ -14,7 +14,7 @@ _VERDICTS = ("agrees", "lower", "higher", "not tested")
 def sign_name(row: pd.Series) -> str:
     """Return the name of a measured sign with its sequence; of a sign with a side, that of its size."""
     sequence = row.get("sequence")
-    name = str(row["name"]) if is_absent(row.get("sided")) else f"size of {row['name']}"
+    name = str(row["label"]) if is_absent(row.get("sided")) else f"{row['label']} to either side"
     return name if is_absent(sequence) else f"{name} ({sequence})"
 
 
@@ -36,7 +36,8 @@ def published_words(row: pd.Series) -> str:
 
 def sign_sentence(row: pd.Series, figures: pd.DataFrame, inputs: Inputs) -> str:
     """Return what a sign shows, what was expected, and what is known of it, in words."""
-    parts = [f"{sign_name(row)}: {row['title']} {_measured(row, inputs)} {_expected(row, inputs)}"]
+    start = f"{sign_name(row)}, column {row['name']}: {row['title']}"
+    parts = [f"{start} {_measured(row, inputs)} {_expected(row, inputs)}"]
     if not is_absent(row.get("reference")):
         parts.append(f"Literature: {row['reference']}")
     if len(figures):

@@ -21,6 +21,7 @@ from radiomics_vert.reporting.wording import (
     listing,
     number,
     p_value,
+    sign_label,
 )
 from radiomics_vert.signs.families import family_title
 from radiomics_vert.signs.literature import measure_name
@@ -242,7 +243,9 @@ def _absent(inputs: Inputs, signs: pd.DataFrame) -> list[Item]:
             {
                 "Why": f"{code} {CODES.get(str(code), '')}".strip(),
                 "For instance": str(group["reason"].iloc[0]),
-                "Signs": listing(list(dict.fromkeys(words(group, "sign"))), most=12),
+                "Signs": listing(
+                    list(dict.fromkeys(sign_label(name) for name in words(group, "sign"))), most=12
+                ),
                 "Values": number(numeric(group, "n").sum()),
             }
             for code, group in order.groupby(column(order, "code"), sort=True)
@@ -250,7 +253,11 @@ def _absent(inputs: Inputs, signs: pd.DataFrame) -> list[Item]:
         dtype=object,
     )
     lead = f"{count(len(never), 'sign')} of the registry could not be measured on any vertebra"
-    text = f"{lead}: {listing(never, most=40)}." if never else "Every sign was measured on some vertebra."
+    text = (
+        f"{lead}: {listing([sign_label(name) for name in never], most=40)}."
+        if never
+        else "Every sign was measured on some vertebra."
+    )
     return [
         Text(
             (f"{text} An absent value is absent, never zero; a median or AUC above is of the present ones.",)

@@ -13,7 +13,7 @@ from radiomics_vert.errors import CODES
 from radiomics_vert.reporting.inputs import words
 from radiomics_vert.reporting.quality.pictures import BETWEEN
 from radiomics_vert.reporting.sheets.nouns import ScanSheet, SheetPicture, SignSheets
-from radiomics_vert.reporting.wording import count, is_absent, number
+from radiomics_vert.reporting.wording import count, is_absent, number, sign_label
 from radiomics_vert.reporting.write import environment
 from radiomics_vert.signs.families import family_title
 from radiomics_vert.signs.registry import Sign, registry
@@ -164,6 +164,7 @@ def _families(values: pd.Series) -> list[tuple[str, list[dict[str, str]]]]:
 def _row(sign: Sign, value: Any) -> dict[str, str]:
     return {
         "name": sign.name,
+        "label": sign.label,
         "title": sign.title,
         "value": number(value),
         "unit": sign.unit,
@@ -180,7 +181,7 @@ def _grouped(absences: pd.DataFrame, sequence: str) -> list[dict[str, str]]:
         code, reason = str(row["code"]), str(row["reason"])
         if code == _OTHER_SEQUENCE:
             reason = f"defined on other sequences than {sequence}"
-        found.setdefault((code, reason), []).append(str(row["sign"]))
+        found.setdefault((code, reason), []).append(sign_label(str(row["sign"])))
     return [
         {"code": code, "title": CODES.get(code, ""), "reason": reason, "signs": ", ".join(signs)}
         for (code, reason), signs in sorted(found.items())
