@@ -358,7 +358,7 @@ def _unrolled(spine: Spine, vertebra: Vertebra) -> Wall | Absent:
 def _limits(label: int, spine: Spine, walls: Mapping[int, Wall | Absent]) -> Floats:
     """Return by sector the HU below which cortex counts as destroyed; NaN where the references show none."""
     own, it = np.inf, walls[label]
-    if isinstance(it, Wall):
+    if isinstance(it, Wall) and it.seen.any():
         own = DESTROYED * float(np.median(it.density[it.seen]))
     near = [wall for other in spine.references.get(label, ()) if isinstance(wall := walls.get(other), Wall)]
     limits = np.full(len(SECTORS), np.nan)

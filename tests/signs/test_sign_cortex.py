@@ -11,7 +11,7 @@ from bone_phantoms import Drawing, bone_scan, ellipsoid, in_wall, wall_gap
 from phantoms import Body, amid
 
 from radiomics_vert.signs import measure_scan, prepare_spine
-from radiomics_vert.signs.cortex import SECTORS, defects, unroll
+from radiomics_vert.signs.cortex import SECTORS, _limits, defects, unroll
 from radiomics_vert.signs.nouns import Layer
 
 PLAIN = Body(arch=False)
@@ -136,6 +136,15 @@ def test_without_references_the_cortex_is_absent():
     column = amid(PLAIN, neighbours=0)
     found = measure_scan(bone_scan(column, {}, Drawing((2.0, 2.0, 2.0), samples=1)), "CT")
     assert found.absences.set_index("sign").code[CORTEX].eq("RV333").all()
+
+
+def test_a_wall_of_which_nothing_is_seen_sets_no_limit(left_hole):
+    spine = prepare_spine(left_hole, "CT")
+    walls = {vertebra.label: unroll(spine, vertebra) for vertebra in spine.framed()}
+    blind = {**walls, 2: replace(walls[2], density=np.full_like(walls[2].density, np.nan))}
+    near = {label: wall for label, wall in walls.items() if label != 2}
+    assert np.isfinite(_limits(2, spine, walls)).all()
+    np.testing.assert_array_equal(_limits(2, spine, blind), _limits(2, spine, {**near, 2: "absent"}))
 
 
 def test_cortex_is_refused_on_mr(left_hole):
