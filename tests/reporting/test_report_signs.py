@@ -344,7 +344,8 @@ def test_signs_are_counted_apart_from_measurements_and_untested_ones_named() -> 
     assert lead[0].startswith(
         f"{n['signs']} of the {len(registry())} imaging signs of the registry could be measured, in "
         f"{n['rows']} measurements: a sign that several sequences show is measured on each. Of 8 "
-        "measurements the seeds say in which class they are high. 4 agree with them"
+        "measurements the seeds say in which class they are high. 4 agree with them "
+        "(Lateral endplate angle (CT and T1) and Gas in the body (CT and T1)). 2 disagree with them "
     )
     assert lead[0].endswith("0 measurements did not show a difference in either direction.")
     assert lead[1] == (

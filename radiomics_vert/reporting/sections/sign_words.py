@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from radiomics_vert.reporting.inputs import Inputs, words
-from radiomics_vert.reporting.wording import ABSENT, fixed, interval, is_absent, number
+from radiomics_vert.reporting.wording import ABSENT, fixed, interval, is_absent, listing, number
 from radiomics_vert.signs.literature import limit, measure_name, written_unit
 
 _VERDICTS = ("agrees", "lower", "higher", "not tested")
@@ -13,9 +13,18 @@ _VERDICTS = ("agrees", "lower", "higher", "not tested")
 
 def sign_name(row: pd.Series) -> str:
     """Return the name of a measured sign with its sequence; of a sign with a side, that of its size."""
-    sequence = row.get("sequence")
-    name = str(row["label"]) if is_absent(row.get("sided")) else f"{row['label']} to either side"
-    return name if is_absent(sequence) else f"{name} ({sequence})"
+    return sign_names(row.to_frame().T)[0]
+
+
+def sign_names(rows: pd.DataFrame) -> list[str]:
+    """Return the names of measured signs, each once with all sequences on which it stands in the rows."""
+    found: dict[str, list[str]] = {}
+    for _, row in rows.iterrows():
+        name = str(row["label"]) if is_absent(row.get("sided")) else f"{row['label']} to either side"
+        sequences = found.setdefault(name, [])
+        if not is_absent(row.get("sequence")):
+            sequences.append(str(row["sequence"]))
+    return [f"{name} ({listing(on)})" if on else name for name, on in found.items()]
 
 
 def limit_words(row: pd.Series) -> str:

@@ -13,6 +13,7 @@ from radiomics_vert.reporting.sections.sign_words import (
     limit_words,
     published_words,
     sign_name,
+    sign_names,
     sign_sentence,
 )
 from radiomics_vert.reporting.wording import (
@@ -26,6 +27,7 @@ from radiomics_vert.reporting.wording import (
 from radiomics_vert.signs.families import family_title
 from radiomics_vert.signs.literature import measure_name
 
+_NAMED = 8
 _EVIDENCE = (
     "Seed: file and lines of the statement that is tested here (S0 and S2 are the two seed documents).",
     "Expected: the class in which a high value was expected before looking at this study.",
@@ -73,15 +75,12 @@ def _lead(signs: pd.DataFrame, inputs: Inputs) -> Text:
             "expected of any sign."
         )
         return Text((start, *_untested(signs)))
-    parts = {
-        name: [sign_name(row) for _, row in signs[found == name].iterrows()]
-        for name in ("agrees", "disagrees")
-    }
+    agree, disagree = (signs[found == name] for name in ("agrees", "disagrees"))
     one, many = _nouns(signs)
     start = (
         f"{_counted(signs, inputs)}. Of {count(len(directed), one, many)} the seeds say in which class "
-        f"{'it is' if len(directed) == 1 else 'they are'} high. {_agreed(parts['agrees'], 'agree')} "
-        f"{_agreed(parts['disagrees'], 'disagree')} {count(int((found == 'not shown').sum()), one, many)} "
+        f"{'it is' if len(directed) == 1 else 'they are'} high. {_agreed(agree, 'agree')} "
+        f"{_agreed(disagree, 'disagree')} {count(int((found == 'not shown').sum()), one, many)} "
         "did not show a difference in either direction."
     )
     judged = int((words(directed, "agreement") != "not tested").sum())
@@ -132,18 +131,20 @@ def _untested(signs: pd.DataFrame) -> list[str]:
     if lost.empty:
         return []
     by_reason = [
-        f"{listing([sign_name(row) for _, row in group.iterrows()], most=12)} ({reason})"
+        f"{listing(sign_names(group), most=12)} ({reason})"
         for reason, group in lost.groupby(words(lost, "note"), sort=False)
     ]
     return [f"{count(len(lost), *_nouns(signs))} could not be tested: {'; '.join(by_reason)}."]
 
 
-def _agreed(names: list[str], verb: str) -> str:
-    if not names:
+def _agreed(signs: pd.DataFrame, verb: str) -> str:
+    if signs.empty:
         return f"None {verb}s with them."
-    return (
-        f"{number(len(names))} {verb}{'s' if len(names) == 1 else ''} with them ({listing(names, most=8)})."
-    )
+    names = sign_names(signs)
+    if len(names) > _NAMED:
+        names = [*names[:_NAMED], count(len(names) - _NAMED, "further sign")]
+    told = listing(names, most=len(names))
+    return f"{number(len(signs))} {verb}{'s' if len(signs) == 1 else ''} with them ({told})."
 
 
 def _sheets(inputs: Inputs) -> list[Item]:
