@@ -123,6 +123,8 @@ CODES: dict[str, str] = {
     "RV415": "One patient may be there under two ids",
     "RV416": "Value for a T-score is not usable",
     "RV417": "T-score does not apply",
+    "RV418": "Patient has contradictory values",
+    "RV419": "Covariate has no value",
     # statistics and models
     "RV501": "Split would separate vertebrae of one patient",
     "RV502": "Too few patients per class for the folds",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from difflib import get_close_matches
 
 import pandas as pd
 
@@ -20,6 +22,7 @@ from radiomics_vert.storage import blanks_filled
 GREY_LEVELS = (16, 256)
 # [O] The usual rule of thumb of ten patients with the event per parameter, for one parameter.
 MINIMUM_PATIENTS = 10
+_NEAR = 0.75  # likeness of a misspelt class; "traumatic" is not "metastatic"
 EVENTS_PER_PARAMETER = 10
 # [O] Below it simulated intervals hold the truth too rarely: analysis/simulations/small_cohorts.csv.
 LARGE_SAMPLE_PATIENTS = 20
@@ -63,6 +66,7 @@ def check_dataset(dataset: Dataset, outer_folds: int | None = 5) -> list[Finding
         *_constant(dataset),
         *_many_candidates(dataset),
         *_mixed_covariates(dataset),
+        *_empty_covariates(dataset),
         *_without_t_score(dataset),
     ]
 
@@ -181,14 +185,17 @@ def _class_sizes(dataset: Dataset, outer_folds: int | None) -> Iterator[Finding]
             yield Finding(
                 "RV502",
                 "error",
-                f"{patients} patients with {name}, fewer than the {outer_folds} outer folds",
-                f"use at most {max(patients, 2)} outer folds, or collect more patients",
+                f"{count(patients, 'patient')} with {name}, fewer than the {outer_folds} outer folds",
+                f"use at most {patients} outer folds, or collect more patients"
+                if patients > 1
+                else "collect more patients: with fewer than 2 in a class nothing can be validated",
             )
         elif patients < MINIMUM_PATIENTS:
             yield Finding(
                 "RV406",
                 "warning",
-                f"{patients} patients with {name}: intervals will be very wide and no model can be trusted",
+                f"{count(patients, 'patient')} with {name}: intervals will be very wide, and no model can be "
+                "trusted",
                 "treat every result as a description of these patients",
             )
 
@@ -217,13 +224,25 @@ def _classes(dataset: Dataset) -> tuple[tuple[str, int], tuple[str, int]]:
 def _left_out(dataset: Dataset) -> Iterator[Finding]:
     dropped = dataset.audit[dataset.audit["code"].isin(["RV403", "RV110"])]
     for (code, reason), group in dropped.groupby(["code", "reason"], sort=False):
+        meant = _misspelt(str(reason), dataset)
         yield Finding(
             str(code),
-            "note",
+            "warning" if meant else "note",
             f"{len(group)} left out: {reason}",
-            "nothing to do if this is what the study intends",
+            f"did you mean {meant!r}? Correct the clinical table, or go on if this is another class"
+            if meant
+            else "nothing to do if this is what the study intends",
             tuple(group["unit"]),
         )
+
+
+def _misspelt(reason: str, dataset: Dataset) -> str:
+    """Return the class that a row was probably meant to have; empty where none is near."""
+    value = re.search(r" is '(.+)'$", reason)
+    near = (
+        get_close_matches(value[1], [dataset.negative, dataset.positive], n=1, cutoff=_NEAR) if value else []
+    )
+    return near[0] if near else ""
 
 
 def _without_t_score(dataset: Dataset) -> Iterator[Finding]:
@@ -266,6 +285,18 @@ def _mixed_covariates(dataset: Dataset) -> Iterator[Finding]:
                 "correct the cells in the clinical table (decimal point, no signs, no units)",
                 tuple(map(str, text.index)),
             )
+
+
+def _empty_covariates(dataset: Dataset) -> Iterator[Finding]:
+    empty = [str(name) for name in dataset.covariates.columns if dataset.covariates[name].isna().all()]
+    if empty:
+        yield Finding(
+            "RV419",
+            "warning",
+            f"no vertebra has a value of {', '.join(empty)}: nothing can be adjusted for it",
+            "fill the column, or leave the covariate out; level_region and level_order need masks that name "
+            "levels",
+        )
 
 
 def _constant(dataset: Dataset) -> Iterator[Finding]:

@@ -8,6 +8,10 @@ from radiomics_vert.checks.findings import Finding
 from radiomics_vert.dataset import Dataset
 from radiomics_vert.phrases import count
 
+_SEX, _AGE = ("sex", "gender"), ("age", "age_years")
+_SHOWN = 200
+"""Letters of a list in a finding."""
+
 
 def check_identities(dataset: Dataset) -> Iterator[Finding]:
     """Yield what is odd about the patients: one for each row, or ids that differ only in spelling.
@@ -20,7 +24,8 @@ def check_identities(dataset: Dataset) -> Iterator[Finding]:
     Yields
     ------
     Finding
-        RV411, for a table made elsewhere, where any column may have been named as the patient; RV412.
+        RV411, for a table made elsewhere, where any column may have been named as the patient; RV412;
+        RV418 where rows of one patient contradict each other.
     """
     # A cohort says itself who the patient is: one vertebra for each is no reason for doubt there.
     made_elsewhere = "table" in dataset.provenance.reproducible
@@ -43,6 +48,29 @@ def check_identities(dataset: Dataset) -> Iterator[Finding]:
             "write the ids of one patient in one way; ids of different patients should differ in more",
             tuple(name for names in alike.values() for name in names),
         )
+    yield from _contradictions(dataset)
+
+
+def _contradictions(dataset: Dataset) -> Iterator[Finding]:
+    """Yield patients with two sexes, or with two ages in one session."""
+    patients = dataset.groups.astype(str)
+    sessions = dataset.info["session"].fillna("").astype(str) if "session" in dataset.info else ""
+    for name in dataset.covariates.columns:
+        kind = str(name).strip().casefold()
+        if kind not in (*_SEX, *_AGE):
+            continue
+        whom = patients if kind in _SEX else patients + "\n" + sessions
+        values = dataset.covariates[name].groupby(whom.reindex(dataset.covariates.index))
+        wrong = {key.split("\n")[0]: list(own.dropna().unique()) for key, own in values if own.nunique() > 1}
+        if wrong:
+            shown = "; ".join(f"{who}: {' and '.join(map(str, found))}" for who, found in wrong.items())
+            yield Finding(
+                "RV418",
+                "warning",
+                f"{count(len(wrong), 'patient')} with more than one {name}: {shown[:_SHOWN]}",
+                "correct the cells in the clinical table, or the ids of two patients that share one",
+                tuple(wrong),
+            )
 
 
 def _spellings(dataset: Dataset) -> Iterator[tuple[str, list[str]]]:

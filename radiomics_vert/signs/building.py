@@ -17,8 +17,13 @@ from radiomics_vert.signs.surfaces import voxel_faces
 
 MARGIN_MM = 6.0  # around the mask, so that surfaces and erosions have room. [O]
 _LEAST_NEIGHBOUR = 0.4  # of the median voxel count; less is a fragment. [O]
+_LEAST_COMPARED = 2  # neighbours of two levels to each side; the one of two that is wrong is not known. [O]
 _REAR = 0.4  # of the posterior elements' depth: spinous process and laminae. [O]
 _LEAST_ARCH = 0.05  # share of a whole vertebra below which what lies behind is no arch. [O]
+# Where fewer vertebrae of a scan have an arch, one that small is an uneven outline of a body. [O]
+_LEAST_WITH_ARCH = 1 / 3
+_LEAST_LONE_ARCH = 0.15
+_LARGEST_ROTATION_DEG = 20.0  # about the axis, against the neighbours; few degrees in a scoliosis. [O]
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +56,56 @@ def build_vertebrae(scan: SignScan) -> tuple[Vertebra, ...]:
     """
     parts = _parts(scan)
     whole = _LEAST_NEIGHBOUR * float(np.median([part.mask.sum() for part in parts])) if parts else 0.0
-    return tuple(_vertebra(scan, part, _tangent(parts, k, whole)) for k, part in enumerate(parts))
+    tangents = [_tangent(parts, k, whole) for k in range(len(parts))]
+    found = [_vertebra(scan, part, tangent) for part, tangent in zip(parts, tangents, strict=True)]
+    return _compared(_of_one_kind(found, tangents))
+
+
+def _of_one_kind(vertebrae: Sequence[Vertebra], tangents: Sequence[Axes | None]) -> list[Vertebra]:
+    """Take small arches back where hardly any other vertebra of the scan has one."""
+    by_shape = [v for v in vertebrae if v.frame is not None and v.body_source in ("separated", "whole")]
+    with_arch = sum(vertebra.body_source == "separated" for vertebra in by_shape)
+    if with_arch >= _LEAST_WITH_ARCH * len(by_shape):
+        return list(vertebrae)
+    return [
+        _body_alone(vertebra, tangent) if _lone_arch(vertebra) else vertebra
+        for vertebra, tangent in zip(vertebrae, tangents, strict=True)
+    ]
+
+
+def _lone_arch(vertebra: Vertebra) -> bool:
+    small = vertebra.posterior.sum() < _LEAST_LONE_ARCH * vertebra.mask.sum()
+    return vertebra.body_source == "separated" and bool(small)
+
+
+def _body_alone(vertebra: Vertebra, tangent: Axes | None) -> Vertebra:
+    nothing = np.zeros_like(vertebra.mask)
+    body = replace(vertebra, body=vertebra.mask, posterior=nothing, body_source="whole", problem=None)
+    up = np.array([0.0, 0.0, 1.0]) if tangent is None else tangent
+    return _framed(replace(body, frame=None), _upright(body.points(body.mask), up), tangent)
+
+
+def _compared(vertebrae: Sequence[Vertebra]) -> tuple[Vertebra, ...]:
+    """Flag frames that are rotated about their axis against their neighbours'."""
+    known = {k: v.frame for k, v in enumerate(vertebrae) if v.frame is not None}
+    compared = list(vertebrae)
+    for k, frame in known.items():
+        near = [known[other] for other in (k - 2, k - 1, k + 1, k + 2) if other in known]
+        if len(near) < _LEAST_COMPARED:
+            continue
+        turns = sorted(abs(rotation(frame, other)) for other in near)
+        apart = turns[(len(turns) - 1) // 2]  # not the neighbour that may itself be rotated
+        if apart > _LARGEST_ROTATION_DEG:
+            flags = (*frame.quality.flags, f"rotated by {apart:.0f} degrees against the neighbours")
+            turned = replace(frame, quality=replace(frame.quality, flags=flags))
+            compared[k] = replace(compared[k], frame=turned)
+    return tuple(compared)
+
+
+def rotation(frame: Frame, other: Frame) -> float:
+    """Return by how many degrees a frame is rotated about its own axis against another one."""
+    back = frame.axes @ other.axes[1]
+    return float(np.degrees(np.arctan2(back[0], back[1])))
 
 
 def _parts(scan: SignScan) -> list[_Part]:

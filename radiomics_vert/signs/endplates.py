@@ -8,7 +8,7 @@ import numpy as np
 
 from radiomics_vert.signs.nouns import Absent, Frame, Value
 from radiomics_vert.signs.outline import NEAR_BACK, NEAR_FRONT, Outline, U
-from radiomics_vert.signs.pits import deepest_pit, holds_disc
+from radiomics_vert.signs.pits import deepest_pits, holds_disc
 from radiomics_vert.signs.results import Measured
 from radiomics_vert.signs.shapes import UNSHAPED, angularity
 from radiomics_vert.signs.spine import Spine
@@ -89,18 +89,13 @@ def measure(spine: Spine) -> Measured:
         frame, outline = vertebra.frame, spine.outlines[vertebra.label]
         if frame is None:
             continue
-        x, p, voxel = map(float, np.abs(frame.axes) @ np.array(vertebra.spacing[::-1]))
         deepest = depression(outline)
         shape: Value = Absent("RV338", f"no endplate is depressed by {DEPRESSED_MM:g} mm")
         if deepest.depth >= DEPRESSED_MM:
             step = nearest_step(frame.axes[2], vertebra.spacing)
             angular = endplate_angularity(frame, outline, deepest.side, step)
             shape = UNSHAPED if angular is None else angular
-        pit = max(
-            deepest_pit(frame, outline.superior_points, 1.0, (x, p, voxel)),
-            deepest_pit(frame, outline.inferior_points, -1.0, (x, p, voxel)),
-            key=lambda found: found.depth,
-        )
+        pit = max(deepest_pits(spine, vertebra), key=lambda found: found.depth)
         found[vertebra.label] = {
             "lat_angle": angle_unseen(frame, vertebra.spacing) or lateral_angle(frame),
             "ep_depth_mm": deepest.depth,

@@ -9,6 +9,7 @@ import numpy as np
 
 from radiomics_vert.signs.beside import frame_of
 from radiomics_vert.signs.nouns import Absent, Value
+from radiomics_vert.signs.pits import LEAST_MM, deepest_pits
 from radiomics_vert.signs.references import Heights, Losses
 from radiomics_vert.signs.results import SCAN, Measured
 from radiomics_vert.signs.spine import Spine
@@ -18,6 +19,7 @@ from radiomics_vert.signs.thickness import heights_unseen
 GRADES = (0.20, 0.25, 0.40)
 """Least height loss of grades 1, 2 and 3 (Genant's semiquantitative grading)."""
 PLANA = 0.6  # [O]
+_MIDDLE = 0.25  # of depth and width to each side: a pit there is in reach of the middle height [O]
 _ALIKE = 0.10  # anterior and posterior loss of a crush differ by less [O]
 
 
@@ -55,6 +57,9 @@ def measure(spine: Spine) -> Measured:
         if label in spine.losses:
             values |= _against_neighbours(spine.losses[label])
             values |= _withheld(spine, label)
+            pitted = pit_instead(spine, label)
+            if pitted is not None:
+                values |= dict.fromkeys(_JUDGED, pitted)
         unseen = heights_unseen(frame_of(spine.vertebra(label)), spine.scan.spacing, _expected(spine, label))
         if unseen is not None:
             values |= {name: unseen for name in _MEASURED if name in values}
@@ -64,6 +69,30 @@ def measure(spine: Spine) -> Measured:
     return found
 
 
+def pit_instead(spine: Spine, label: int) -> Absent | None:
+    """Return why a loss of middle height alone is no fracture for certain: pits may be all of it.
+
+    The middle height is the least one, so that a Schmorl node of a whole vertebra lowers it.
+    """
+    losses = spine.losses[label]
+    if losses.middle < GRADES[0] or max(losses.anterior, losses.posterior) >= GRADES[0]:
+        return None
+    vertebra = spine.vertebra(label)
+    frame, expected = frame_of(vertebra), spine.heights[label].middle / (1 - losses.middle)
+    depths = [
+        pit.depth
+        for pit in deepest_pits(spine, vertebra)
+        if pit.depth >= LEAST_MM
+        and abs(float(frame.u(pit.p)) - 0.5) <= _MIDDLE
+        and abs(pit.x) <= _MIDDLE * frame.width
+    ]
+    if losses.middle - sum(depths) / expected >= GRADES[0]:
+        return None
+    told = " and ".join(f"{depth:.1f} mm" for depth in depths)
+    return Absent("RV338", f"a pit of {told} may be all of the middle loss of {losses.middle:.2f}")
+
+
+_JUDGED = ("genant_grade", "type_wedge", "type_biconcave", "type_crush")
 _MEASURED = (
     "ha_mm",
     "hm_mm",
@@ -132,10 +161,7 @@ def _withheld(spine: Spine, label: int) -> dict[str, Value]:
     low, high = genant_grade(loss - unsure), genant_grade(loss + unsure)
     if low != high:
         reason = f"slices of {step:.2g} mm leave grades {low} to {high} open for a loss of {loss:.2f}"
-        names = (
-            ("genant_grade", "type_wedge", "type_biconcave", "type_crush") if low == 0 else ("genant_grade",)
-        )
-        found |= dict.fromkeys(names, Absent("RV345", reason))
+        found |= dict.fromkeys(_JUDGED if low == 0 else ("genant_grade",), Absent("RV345", reason))
     least = min(spine.losses[label])
     if abs(least - PLANA) < unsure:
         reason = f"slices of {step:.2g} mm leave open whether a loss of {least:.2f} is {PLANA:g}"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from radiomics_vert.cohort import Level
-from radiomics_vert.signs.heights import genant_grade
+from radiomics_vert.signs.heights import genant_grade, pit_instead
 from radiomics_vert.signs.nouns import Absent, Value
 from radiomics_vert.signs.results import SCAN, Measured
 from radiomics_vert.signs.spine import Spine
@@ -61,7 +61,8 @@ def runs_z(fractured: Sequence[bool]) -> float:
 
 def measure(spine: Spine) -> Measured:
     """Count fractured vertebrae (grade 1 or more) and describe how they lie."""
-    known = sorted(spine.losses, key=lambda label: spine.places[label])
+    known = [label for label in spine.losses if pit_instead(spine, label) is None]
+    known.sort(key=lambda label: spine.places[label])
     fractured = [genant_grade(spine.losses[label].largest) >= 1 for label in known]
     if not known:
         nothing = Absent("RV333", "no vertebra can be compared with an unfractured one")

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import ndimage
 
-from radiomics_vert.signs.beside import voxel_index
+from radiomics_vert.signs.beside import frame_of, voxel_index
 from radiomics_vert.signs.frame import CORE
 from radiomics_vert.signs.nouns import Absent, Frame, Mask, Points, Value, Vertebra
 from radiomics_vert.signs.spine import Spine
@@ -87,6 +87,16 @@ def deepest_pit(frame: Frame, points: Floats, sign: float, voxel: tuple[float, f
         return Pit(0.0, sign, 0.0, 0.0, 0.0)
     here = place == cell
     return Pit(depth, sign, float(x[here].mean()), float(p[here].mean()), float(smooth[here].mean()))
+
+
+def deepest_pits(spine: Spine, vertebra: Vertebra) -> tuple[Pit, Pit]:
+    """Return the deepest pit of the superior and of the inferior endplate of a body that has a frame."""
+    frame, outline = frame_of(vertebra), spine.outlines[vertebra.label]
+    x, p, z = map(float, np.abs(frame.axes) @ np.array(vertebra.spacing[::-1]))
+    return (
+        deepest_pit(frame, outline.superior_points, 1.0, (x, p, z)),
+        deepest_pit(frame, outline.inferior_points, -1.0, (x, p, z)),
+    )
 
 
 def _deepest_enclosed(depths: Floats, plate: Mask) -> tuple[float, int]:

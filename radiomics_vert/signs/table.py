@@ -34,7 +34,7 @@ logger = logging.getLogger("radiomics_vert.signs")
 
 PREFIX = "sign_"
 """Begins the column of a sign in tables of features, so that a sign is never taken for texture."""
-RELEASE = 8
+RELEASE = 9
 """Raised when a definition changes, so that the cache of older values is left behind."""
 _PROBLEM = ("code", "title", "expected", "found", "where", "remedy")
 

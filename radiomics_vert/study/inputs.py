@@ -86,6 +86,8 @@ class Inputs:
     def findings(self, patient_folds: int | None) -> list[Finding]:
         """Return everything that can be said before features are computed."""
         found = check_cohort(self.measured, list(self.parameters))
+        nothing = self._nothing_to_measure()
+        found += [finding_of(nothing)] if nothing else []
         found += [finding_of(problem) for problem in self.outcome_problems]
         if self.expected is not None:
             found += check_dataset(self.expected, patient_folds)
@@ -166,14 +168,32 @@ class Inputs:
         DatasetError
             RV401, RV402 the outcome of the vertebrae cannot be analysed.
         """
-        if not self.measured.cases:
+        nothing = self._nothing_to_measure()
+        if nothing:
             reasons = tuple(dict.fromkeys(refusal.problem for refusal in self.cohort.refused))
-            found = f"{count(len(self.cohort.refused), 'scan')} refused, no vertebra of the clinical table"
-            remedy = "mend the problems that are listed with this one; `radiomics-vert check` lists all"
-            nothing = Problem("RV408", "at least one vertebra to measure", found, "image table", remedy)
             raise CohortError(nothing, *reasons[:3])
         if self.outcome_problems:
             raise DatasetError(*self.outcome_problems)
+
+    def _nothing_to_measure(self) -> Problem | None:
+        """Return why not one vertebra would be measured; None where some would."""
+        if self.measured.cases:
+            return None
+        wanted = "at least one vertebra to measure"
+        if not self.cohort.cases:
+            found = f"{count(len(self.cohort.refused), 'scan')} refused, no vertebra in any mask"
+            remedy = "mend the problems that are listed with this one; `radiomics-vert check` lists all"
+            return Problem("RV408", wanted, found, "image table", remedy)
+        found = (
+            f"{vertebrae(len(self.cohort.cases))} in the masks, none of them in a row of the clinical table"
+        )
+        remedy = "correct subject ids and levels (RV109 names the rows), or set extraction.vertebrae to all"
+        if not any(case.level for case in self.cohort.cases):
+            remedy = (
+                "the masks name no levels: give the number in the mask in a column `label` of the clinical "
+                "table instead of `level`, or choose a scheme that names levels"
+            )
+        return Problem("RV408", wanted, found, "clinical table", remedy)
 
     def require_plan(self, settings: StudySettings, *, for_models: bool) -> None:
         """Stop before long work when what the settings ask for cannot come of it.

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from radiomics_vert.checks import check_dataset, check_features, check_validation
 from radiomics_vert.dataset import Dataset
@@ -89,6 +90,57 @@ def test_a_covariate_of_numbers_and_text_is_found():
     assert "'~62'" in told[0].explanation
     sex = pd.Series(["F", "M"] * 20, index=data.X.index)
     assert check_dataset(replace(data, covariates=sex.to_frame("sex"))) == []
+
+
+def test_a_covariate_without_any_value_is_found():
+    data = dataset()
+    region = pd.Series([None] * 40, index=data.X.index, dtype=object)
+    told = check_dataset(replace(data, covariates=region.to_frame("level_region")))
+    assert codes(told) == [("RV419", "warning", 0)]
+    assert "level_region" in told[0].explanation
+
+
+def contradicting(name, values, sessions=("", "")):
+    """Two vertebrae of the first patient with these values; all others have one each."""
+    data = dataset()
+    groups = data.groups.mask(data.groups == "u1", "u0")
+    cells = pd.Series([*values, *[values[0]] * 38], index=data.X.index)
+    info = data.info.assign(session=[*sessions, *[""] * 38])
+    return check_dataset(replace(data, groups=groups, covariates=cells.to_frame(name), info=info))
+
+
+@pytest.mark.parametrize(("name", "values"), [("sex", ("F", "M")), ("Age", (74, 47))])
+def test_contradictory_cells_of_a_patient_are_found(name, values):
+    (told,) = [finding for finding in contradicting(name, values) if finding.code == "RV418"]
+    assert (told.severity, told.cases) == ("warning", ("u0",))
+    assert f"1 patient with more than one {name}: u0: {values[0]} and {values[1]}" in told.explanation
+
+
+def test_a_patient_may_grow_older_between_sessions_but_has_one_sex():
+    seen = [finding.code for finding in contradicting("age", (70, 71), ("1", "2"))]
+    assert "RV418" not in seen
+    assert "RV418" in [finding.code for finding in contradicting("sex", ("F", "M"), ("1", "2"))]
+    assert "RV418" not in [finding.code for finding in contradicting("weight", (70, 71))]
+
+
+@pytest.mark.parametrize(
+    ("value", "severity", "asks"), [("p0sitive", "warning", True), ("healthy", "note", False)]
+)
+def test_a_misspelt_class_is_asked_about(value, severity, asks):
+    data = dataset()
+    audit = pd.DataFrame(
+        {"unit": ["u99"], "subject_id": "s", "level": "L1", "sequence": "", "code": "RV403",
+         "reason": f"diagnosis is {value!r}"}
+    )  # fmt: skip
+    (told,) = check_dataset(replace(data, audit=audit, positive="positive", negative="negative"))
+    assert (told.code, told.severity) == ("RV403", severity)
+    assert ("did you mean 'positive'?" in told.remedy) == asks
+
+
+def test_a_class_of_one_patient_cannot_be_validated():
+    told = [finding for finding in check_dataset(dataset((20, 1)), 2) if finding.code == "RV502"]
+    assert [finding.explanation.split(" with")[0] for finding in told] == ["1 patient"]
+    assert "fewer than 2" in told[0].remedy
 
 
 def test_fits_that_did_not_converge_are_found():

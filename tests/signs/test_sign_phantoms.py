@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from itertools import permutations, product
 
@@ -291,3 +292,46 @@ def test_partial_volume_masks_measure_like_sharp_ones():
         ]
         assert found.ha_mm == pytest.approx(19.0, abs=tolerance("ha_mm", (2.0, 1.0, 1.0)))
         assert found.hp_mm == pytest.approx(26.0, abs=tolerance("hp_mm", (2.0, 1.0, 1.0)))
+
+
+def test_a_frame_rotated_against_its_neighbours_is_doubtful_and_no_reference():
+    column = amid(Body(), neighbours=2, lordosis=(6.0,) * 4)
+    centre, axes = column.poses[1]
+    turned = np.radians(35.0)
+    about = np.array([[np.cos(turned), np.sin(turned), 0], [-np.sin(turned), np.cos(turned), 0], [0, 0, 1]])
+    column.poses[1] = (centre, about @ axes)
+    spine = prepare_spine(column.scan(give_body=True), "CT")
+    flags = [vertebra.frame.quality.flags for vertebra in spine.vertebrae]
+    assert [len(each) for each in flags] == [0, 1, 0, 0, 0]
+    told = re.fullmatch(r"rotated by (\d+) degrees against the neighbours", flags[1][0])
+    assert float(told[1]) == pytest.approx(35, abs=4)
+    assert all(2 not in others for others in spine.references.values())
+
+
+def test_a_column_that_is_rotated_as_a_whole_has_good_frames():
+    column = amid(Body(), neighbours=2, lordosis=(6.0,) * 4, rotation=35.0)
+    assert all(v.frame.quality.good for v in prepare_spine(column.scan(give_body=True), "CT").vertebrae)
+
+
+@pytest.mark.parametrize("radius", [0.0, 8.0])
+def test_a_loss_that_a_pit_may_explain_is_no_fracture_for_certain(radius: float):
+    scan = amid(Body(), neighbours=2, lordosis=(6.0,) * 4).scan()
+    frame = prepare_spine(scan, "CT").vertebrae[2].frame
+    voxels = np.argwhere(scan.labels == 3)
+    x, p, z = frame.to_local(voxels[:, ::-1].astype(float)).T
+    hollow = (np.hypot(x, (frame.u(p) - 0.5) * frame.depth) < radius) & (z > z.max() - 8.0)
+    labels = scan.labels.copy()
+    labels[tuple(voxels[hollow].T)] = 0
+    found = measure_scan(replace(scan, labels=labels), "CT")
+    row = found.values.iloc[2]
+    why = found.absences[found.absences["case_id"] == row["case_id"]]
+    judged = ["genant_grade", "type_wedge", "type_biconcave", "type_crush"]
+    assert row["n_fx"] == 0
+    if not radius:
+        assert (row[judged] == 0).all()
+        return
+    assert row["loss_m"] == pytest.approx(8 / 26, abs=0.04)
+    assert max(row["loss_a"], row["loss_p"]) < 0.05
+    reasons = why.set_index("sign").loc[judged]
+    assert (reasons["code"] == "RV338").all()
+    assert reasons["reason"].str.contains("may be all of the middle loss of 0.3").all()

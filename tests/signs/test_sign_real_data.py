@@ -23,6 +23,8 @@ def test_each_vertebra_of_each_exam_is_plausible_or_flagged(real_data: Path):
         facts = found.facts
         # Doubtful and missing frames say why; the others have the size of a vertebral body.
         assert (facts["flags"][facts["frame"] != "good"].str.len() > 5).all(), scan.subject_id
+        # Bodies outlined by hand: an uneven outline is no arch, and turns no frame.
+        assert (facts["body_source"] != "separated").all(), scan.subject_id
         clear = facts["frame"] == "good"
         assert clear.mean() > 0.5, scan.subject_id
         sound = facts[clear]

@@ -186,6 +186,20 @@ def test_a_plan_that_cannot_be_followed_stops_before_long_work(small_study, old,
     assert not run.study.features.exists()
 
 
+def test_masks_without_levels_need_the_column_label(small_study):
+    images = images_of(small_study).assign(scheme="instances", region="vertebra")
+    use_images(small_study, images.drop(columns=[name for name in images if "subregions" in name]))
+    edit(small_study / "study.yaml", "region: body", "region: vertebra")
+    run = Run(load_study(small_study))
+    (told,) = [finding for finding in run.check(pages=False).findings if finding.code == "RV408"]
+    assert told.severity == "error"
+    assert "column `label`" in told.remedy
+    with pytest.raises(RadiomicsVertError) as error:
+        run.extract()
+    assert error.value.problems[0].where == "clinical table"
+    assert "none of them in a row of the clinical table" in error.value.problems[0].found
+
+
 def test_nothing_to_measure_stops_before_long_work(small_study):
     use_images(small_study, images_of(small_study).assign(scheme="totalsegmentator"))
     with pytest.raises(RadiomicsVertError) as error:
