@@ -83,6 +83,8 @@ def progress_bars(quiet: bool) -> Iterator[Bars]:
     columns = (TextColumn("{task.description:42}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=err, disable=quiet) as progress:
         yield Bars(progress)
+        for task in progress.tasks:  # nothing was to be done: all was known, or nothing was there
+            progress.update(task.id, visible=task.total is not None)
 
 
 def require_workers(workers: int | None) -> None:

@@ -161,13 +161,22 @@ def _print_measured(measured: pipeline.ScanMeasured) -> int:
 def _print_values(found: measuring.ScanSigns) -> None:
     """Print one row per sign that some vertebra has, one column per vertebra."""
     values = found.values
-    heads = [str(level) or str(case) for level, case in zip(values["level"], values["case_id"], strict=True)]
+    # Unnamed vertebrae have case ids such as `scan_label7`.
+    heads = [
+        str(level) or str(case).rsplit("_", 1)[-1]
+        for level, case in zip(values["level"], values["case_id"], strict=True)
+    ]
     rows = [
-        [sign.name, sign.unit, *(f"{value:.4g}" if pd.notna(value) else "-" for value in values[sign.name])]
+        [
+            sign.label,
+            sign.name,
+            sign.unit,
+            *(f"{value:.4g}" if pd.notna(value) else "-" for value in values[sign.name]),
+        ]
         for sign in registry().values()
         if values[sign.name].notna().any()
     ]
-    shown = pd.DataFrame(rows, columns=["sign", "unit", *heads])
+    shown = pd.DataFrame(rows, columns=["sign", "column", "unit", *heads])
     out.print(shown.to_string(index=False), markup=False)
 
 

@@ -51,21 +51,20 @@ class Plane:
     letters: tuple[str, str, str, str]
 
 
-def display_window(image: Image, labels: LabelMap, *, hounsfield: bool) -> tuple[float, float]:
+def display_window(image: np.ndarray, labels: np.ndarray, *, hounsfield: bool) -> tuple[float, float]:
     """Return the grey values that are shown as black and as white.
 
     Parameters
     ----------
-    image, labels : Image, LabelMap
-        The whole scan, so that all its vertebrae are shown alike.
+    image, labels : ndarray, shape (z, y, x)
+        Voxels and labels of the whole scan, so that all its vertebrae are shown alike.
     hounsfield : bool
         CT: the bone window. Otherwise percentiles 1 and 97 of the box around all labels.
     """
     if hounsfield:
         return BONE_WINDOW
-    array = image.array()
-    around = array[used_box(labels.array())]
-    array = around if around.size else array
+    around = image[used_box(labels)]
+    array = around if around.size else image
     step = max(1, round((array.size / _SAMPLED_VOXELS) ** (1 / 3)))
     low, high = np.percentile(array[::step, ::step, ::step], PERCENTILES)
     return float(low), float(high) if high > low else float(low) + 1.0

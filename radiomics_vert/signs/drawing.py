@@ -17,7 +17,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from radiomics_vert.errors import RadiomicsVertError
-from radiomics_vert.imaging.mosaic import BONE_WINDOW, PERCENTILES, voxel_outlines
+from radiomics_vert.imaging.mosaic import BONE_WINDOW, display_window, voxel_outlines
 from radiomics_vert.signs import density, gas, lysis, pedicles, replacement
 from radiomics_vert.signs.components import Components, foci
 from radiomics_vert.signs.endplates import lateral_angle
@@ -165,13 +165,11 @@ def display_range(spine: Spine) -> tuple[float, float]:
     Parameters
     ----------
     spine : Spine
-        With an image: the bone window on CT, percentiles of the vertebrae's boxes on anything else.
+        Shown as quality control shows it; without an image, the bone window.
     """
-    if spine.sequence == "CT" or spine.scan.image is None:
+    if spine.scan.image is None:
         return BONE_WINDOW
-    values = np.concatenate([spine.scan.image[v.box][::2, ::2, ::2].ravel() for v in spine.vertebrae])
-    low, high = np.percentile(values, PERCENTILES)
-    return float(low), float(high) if high > low else float(low) + 1.0
+    return display_window(spine.scan.image, spine.scan.labels, hounsfield=spine.sequence == "CT")
 
 
 def draw_vertebra(spine: Spine, vertebra: Vertebra) -> tuple[Drawing, ...]:

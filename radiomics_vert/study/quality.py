@@ -198,7 +198,7 @@ def _examine(
 
 def _drawn(volumes: Volumes, cases: tuple[Case, ...], folder: Path) -> dict[str, Picture]:
     image, labels = Image(volumes.image), LabelMap(volumes.labels)
-    window = display_window(image, labels, hounsfield=is_ct(cases[0].scan.sequence))
+    window = display_window(image.array(), labels.array(), hounsfield=is_ct(cases[0].scan.sequence))
     return {
         case.case_id: draw_picture(
             mosaic(image, labels, case.label, case.box, window), case.case_id, folder, window

@@ -118,12 +118,13 @@ def test_the_middle_is_in_the_body_not_in_the_canal():
 
 def test_windows():
     image, mask = phantom()
-    assert display_window(Image(image), LabelMap(mask), hounsfield=True) == (-500.0, 1300.0)
-    low, high = display_window(Image(image), LabelMap(mask), hounsfield=False)
+    assert display_window(Image(image).array(), LabelMap(mask).array(), hounsfield=True) == (-500.0, 1300.0)
+    low, high = display_window(Image(image).array(), LabelMap(mask).array(), hounsfield=False)
     around = sitk.GetArrayFromImage(image)[8:18, 15:25, 21:39]
     assert around.min() < low < np.median(around) < high < around.max()
     flat = sitk.Image(7, 8, 9, sitk.sitkInt16)
-    low, high = display_window(Image(flat), LabelMap(sitk.Image(7, 8, 9, sitk.sitkUInt8)), hounsfield=False)
+    empty = LabelMap(sitk.Image(7, 8, 9, sitk.sitkUInt8))
+    low, high = display_window(Image(flat).array(), empty.array(), hounsfield=False)
     assert high > low
 
 

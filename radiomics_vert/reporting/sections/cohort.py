@@ -44,7 +44,9 @@ def _left_out(inputs: Inputs) -> list[Item]:
     excluded = inputs.table("flow", "excluded")
     items: list[Item] = []
     if excluded.empty:
-        items.append(Text(("Nothing was excluded between reading the tables and the analysis.",)))
+        items.append(
+            Text(("No vertebra with a class was excluded between reading the tables and the analysis.",))
+        )
     else:
         items += [
             _reasons(excluded),
