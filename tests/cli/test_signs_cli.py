@@ -93,7 +93,7 @@ def test_one_scan_is_measured_and_written(done) -> None:
 def test_the_table_names_every_vertebra_frame_and_reason(done) -> None:
     text = done[0].stdout
     assert re.search(r"sign +column +unit +L1 +L2 +L3 +L4 +L5", text)
-    assert re.search(r"^ +ha_mm +mm( +[\d.]+){5}$", text, re.MULTILINE)
+    assert re.search(r"^ +Anterior height +ha_mm +mm( +[\d.]+){5}$", text, re.MULTILINE)
     assert "L2: frame good; body: scheme; references: scan_L1, scan_L4, scan_L5" in text
     assert "RV332" in text
     assert "sheets/index.html" in text.replace("\n", "")
