@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from radiomics_vert.dataset import Dataset
-from radiomics_vert.reporting import build_report
+from radiomics_vert.reporting import build_report, summary_sentences
 from radiomics_vert.reporting.figures import signs as drawing
 from radiomics_vert.reporting.inputs import Inputs
 from radiomics_vert.reporting.sections import signs as section
@@ -330,6 +330,14 @@ def test_absent_signs_are_listed_with_their_reason(found: Result) -> None:
         "1 sign of the registry could not be measured on any vertebra: Marrow signal over references."
         in words
     )
+
+
+def test_the_summary_says_when_signs_are_all_that_was_measured() -> None:
+    whole, data = spec(), made_dataset()
+    alone = dataclasses.replace(data, X=data.X.drop(columns="original_glcm_Contrast"))
+    told = [summary_sentences([whole, associate(each)])[1] for each in (data, alone)]
+    assert told[0].startswith("Of 6 features tested one by one")
+    assert told[1].startswith("Of 5 imaging signs tested one by one")
 
 
 @pytest.mark.usefixtures("no_pictures")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from radiomics_vert.dataset.naming import SIGN, parse_feature
 from radiomics_vert.reporting.figures.association import ranked
 from radiomics_vert.reporting.inputs import Inputs, numeric
 from radiomics_vert.reporting.models import chosen_afterwards, estimate, models, primary, settings_of
@@ -72,6 +73,8 @@ def _measured(inputs: Inputs, found: Counts) -> str:
     if not found.cases:
         return ""
     unusable = f"; {count(found.refused, 'scan')} could not be used" if found.refused else ""
+    if not found.extracted:
+        return f"; texture could be measured in none of {count(found.cases, 'case')}{unusable}"
     return (
         f"; features could be measured in {number(found.extracted)} of {count(found.cases, 'case')} "
         f"({percent(found.extracted, found.cases)}){unusable}"
@@ -89,8 +92,10 @@ def _what(inputs: Inputs) -> str:
     higher = inputs.positive if best["estimate"] >= 0.5 else inputs.negative
     if best["estimate"] < 0.5:
         auc += f", or {fixed(1 - best['estimate'])} with the direction turned"
+    signs_only = all(parse_feature(str(name)).feature_class == SIGN for name in tested["feature"])
+    noun = "imaging sign" if signs_only else "feature"
     return (
-        f"Of {count(len(tested), 'feature')} tested one by one, {number(passed)} differed between the "
+        f"Of {count(len(tested), noun)} tested one by one, {number(passed)} differed between the "
         "classes at a false discovery "
         f"rate of {100 * inputs.fdr:g} %; the clearest was {readable(str(best['feature']))}, higher "
         f"in {higher}: AUC {auc}, "
