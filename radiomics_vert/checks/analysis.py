@@ -194,7 +194,7 @@ def _class_sizes(dataset: Dataset, outer_folds: int | None) -> Iterator[Finding]
             yield Finding(
                 "RV406",
                 "warning",
-                f"{count(patients, 'patient')} with {name}: intervals will be very wide, and no model can be "
+                f"{count(patients, 'patient')} with {name}: intervals will be very wide and no model can be "
                 "trusted",
                 "treat every result as a description of these patients",
             )
