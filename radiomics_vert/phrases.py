@@ -41,6 +41,18 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     >>> did_you_mean("Sexe", ["age", "sex"]), did_you_mean("vendor", ["age", "sex"])
     ("did you mean 'sex'?", '')
     """
+    near = nearest(name, known)
+    return f"did you mean {near!r}?" if near else ""
+
+
+def nearest(name: str, known: Iterable[str], cutoff: float = 0.5) -> str:
+    """Return the known name that is most like a name, upper and lower case alike; empty where none is near.
+
+    Examples
+    --------
+    >>> nearest("Metastatik", ["metastatic", "osteoporotic"], cutoff=0.75), nearest("vendor", ["age", "sex"])
+    ('metastatic', '')
+    """
     plain = {str(one).lower(): str(one) for one in known}
-    near = get_close_matches(name.lower(), plain, n=1, cutoff=0.5)
-    return f"did you mean {plain[near[0]]!r}?" if near else ""
+    near = get_close_matches(name.lower(), plain, n=1, cutoff=cutoff)
+    return plain[near[0]] if near else ""

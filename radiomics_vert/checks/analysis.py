@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from difflib import get_close_matches
 
 import pandas as pd
 
@@ -13,7 +12,7 @@ from radiomics_vert.checks.identities import check_identities
 from radiomics_vert.dataset import Dataset
 from radiomics_vert.dataset.dxa import ABSENT
 from radiomics_vert.feature_table import FeatureTable
-from radiomics_vert.phrases import count, vertebrae
+from radiomics_vert.phrases import count, nearest, vertebrae
 from radiomics_vert.results import Result
 from radiomics_vert.storage import blanks_filled
 
@@ -22,8 +21,8 @@ from radiomics_vert.storage import blanks_filled
 GREY_LEVELS = (16, 256)
 # [O] The usual rule of thumb of ten patients with the event per parameter, for one parameter.
 MINIMUM_PATIENTS = 10
-_NEAR = 0.75  # likeness of a misspelt class; "traumatic" is not "metastatic"
 EVENTS_PER_PARAMETER = 10
+_NEAR = 0.75  # [O] likeness of a misspelt class; "traumatic" is not "metastatic"
 # [O] Below it simulated intervals hold the truth too rarely: analysis/simulations/small_cohorts.csv.
 LARGE_SAMPLE_PATIENTS = 20
 
@@ -239,10 +238,7 @@ def _left_out(dataset: Dataset) -> Iterator[Finding]:
 def _misspelt(reason: str, dataset: Dataset) -> str:
     """Return the class that a row was probably meant to have; empty where none is near."""
     value = re.search(r" is '(.+)'$", reason)
-    near = (
-        get_close_matches(value[1], [dataset.negative, dataset.positive], n=1, cutoff=_NEAR) if value else []
-    )
-    return near[0] if near else ""
+    return nearest(value[1], [dataset.negative, dataset.positive], _NEAR) if value else ""
 
 
 def _without_t_score(dataset: Dataset) -> Iterator[Finding]:

@@ -9,8 +9,6 @@ from radiomics_vert.dataset import Dataset
 from radiomics_vert.phrases import count
 
 _SEX, _AGE = ("sex", "gender"), ("age", "age_years")
-_SHOWN = 200
-"""Letters of a list in a finding."""
 
 
 def check_identities(dataset: Dataset) -> Iterator[Finding]:
@@ -52,24 +50,22 @@ def check_identities(dataset: Dataset) -> Iterator[Finding]:
 
 
 def _contradictions(dataset: Dataset) -> Iterator[Finding]:
-    """Yield patients with two sexes, or with two ages in one session."""
+    """Yield patients with two sexes, or with two ages in one session; the values are nobody's business."""
     patients = dataset.groups.astype(str)
-    sessions = dataset.info["session"].fillna("").astype(str) if "session" in dataset.info else ""
+    in_session = [patients, dataset.info["session"].fillna("")] if "session" in dataset.info else [patients]
     for name in dataset.covariates.columns:
         kind = str(name).strip().casefold()
         if kind not in (*_SEX, *_AGE):
             continue
-        whom = patients if kind in _SEX else patients + "\n" + sessions
-        values = dataset.covariates[name].groupby(whom.reindex(dataset.covariates.index))
-        wrong = {key.split("\n")[0]: list(own.dropna().unique()) for key, own in values if own.nunique() > 1}
+        values = dataset.covariates[name].groupby([patients] if kind in _SEX else in_session).nunique()
+        wrong = tuple(dict.fromkeys(values[values > 1].index.get_level_values(0)))
         if wrong:
-            shown = "; ".join(f"{who}: {' and '.join(map(str, found))}" for who, found in wrong.items())
             yield Finding(
                 "RV418",
                 "warning",
-                f"{count(len(wrong), 'patient')} with more than one {name}: {shown[:_SHOWN]}",
+                f"{count(len(wrong), 'patient')} with more than one {name}",
                 "correct the cells in the clinical table, or the ids of two patients that share one",
-                tuple(wrong),
+                wrong,
             )
 
 

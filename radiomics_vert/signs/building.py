@@ -81,8 +81,12 @@ def _lone_arch(vertebra: Vertebra) -> bool:
 def _body_alone(vertebra: Vertebra, tangent: Axes | None) -> Vertebra:
     nothing = np.zeros_like(vertebra.mask)
     body = replace(vertebra, body=vertebra.mask, posterior=nothing, body_source="whole", problem=None)
-    up = np.array([0.0, 0.0, 1.0]) if tangent is None else tangent
-    return _framed(replace(body, frame=None), _upright(body.points(body.mask), up), tangent)
+    return _framed(replace(body, frame=None), _upright(body.points(body.mask), _up(tangent)), tangent)
+
+
+def _up(tangent: Axes | None) -> Axes:
+    """Return the direction to the head; the image's own where there are no neighbours."""
+    return np.array([0.0, 0.0, 1.0]) if tangent is None else tangent
 
 
 def _compared(vertebrae: Sequence[Vertebra]) -> tuple[Vertebra, ...]:
@@ -93,7 +97,7 @@ def _compared(vertebrae: Sequence[Vertebra]) -> tuple[Vertebra, ...]:
         near = [known[other] for other in (k - 2, k - 1, k + 1, k + 2) if other in known]
         if len(near) < _LEAST_COMPARED:
             continue
-        turns = sorted(abs(rotation(frame, other)) for other in near)
+        turns = sorted(abs(_rotation(frame, other)) for other in near)
         apart = turns[(len(turns) - 1) // 2]  # not the neighbour that may itself be rotated
         if apart > _LARGEST_ROTATION_DEG:
             flags = (*frame.quality.flags, f"rotated by {apart:.0f} degrees against the neighbours")
@@ -102,7 +106,7 @@ def _compared(vertebrae: Sequence[Vertebra]) -> tuple[Vertebra, ...]:
     return tuple(compared)
 
 
-def rotation(frame: Frame, other: Frame) -> float:
+def _rotation(frame: Frame, other: Frame) -> float:
     """Return by how many degrees a frame is rotated about its own axis against another one."""
     back = frame.axes @ other.axes[1]
     return float(np.degrees(np.arctan2(back[0], back[1])))
@@ -157,7 +161,7 @@ def _vertebra(scan: SignScan, part: _Part, tangent: Axes | None) -> Vertebra:
     )
     if not measurable(level):
         return replace(vertebra, problem=Absent("RV336", f"{level} is not measured"))
-    up = np.array([0.0, 0.0, 1.0]) if tangent is None else tangent
+    up = _up(tangent)
     voxels = vertebra.points(part.mask)
     if scan.region == "body":
         return _framed(replace(vertebra, body_source="scheme"), _upright(voxels, up), tangent)

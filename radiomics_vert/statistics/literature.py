@@ -21,19 +21,9 @@ VERDICTS = (AGREES, LOWER, HIGHER, NOT_COMPARABLE, NOT_TESTED, NO_VERDICT)
 READ_BY_EYE = "read by eye, no published cut-off"
 NOTHING_PUBLISHED = "no figure is known to us"
 LITERATURE_COLUMNS = (
-    *("name", "label", "sequence", "feature", "unit", "entry", "source", "evidence", "calls", "rule"),
-    *(
-        "cut_off",
-        "measure",
-        "published",
-        "published_counts",
-        "n",
-        "n_subjects",
-        "estimate",
-        "ci_low",
-        "ci_high",
-    ),
-    *("verdict", "remark"),
+    *("name", "label", "sequence", "feature", "unit"),
+    *("entry", "source", "evidence", "calls", "rule", "cut_off", "measure", "published", "published_counts"),
+    *("n", "n_subjects", "estimate", "ci_low", "ci_high", "verdict", "remark"),
 )
 _OPERATORS = {">=": pd.Series.ge, ">": pd.Series.gt, "<=": pd.Series.le, "<": pd.Series.lt}
 

@@ -87,7 +87,7 @@ def whole_spine(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
         for name, work, orders in (
             ("extraction", ON_ITS_GRID, ("LPS", "RAS", "PIR")),
             ("shipped parameters", SHIPPED, ("LPS", "RAS", "PIR")),
-            ("quality", QUALITY, ("LPS", "PIR")),
+            ("quality", QUALITY, ("LPS", "RAS", "PIR")),
             ("signs", SIGNS, ("LPS", "PIR")),
         )
         for stored in orders

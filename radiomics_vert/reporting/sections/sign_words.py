@@ -13,18 +13,22 @@ _VERDICTS = ("agrees", "lower", "higher", "not tested")
 
 def sign_name(row: pd.Series) -> str:
     """Return the name of a measured sign with its sequence; of a sign with a side, that of its size."""
-    return sign_names(row.to_frame().T)[0]
+    sequence = row.get("sequence")
+    return _label(row) if is_absent(sequence) else f"{_label(row)} ({sequence})"
 
 
 def sign_names(rows: pd.DataFrame) -> list[str]:
     """Return the names of measured signs, each once with all sequences on which it stands in the rows."""
     found: dict[str, list[str]] = {}
     for _, row in rows.iterrows():
-        name = str(row["label"]) if is_absent(row.get("sided")) else f"{row['label']} to either side"
-        sequences = found.setdefault(name, [])
+        sequences = found.setdefault(_label(row), [])
         if not is_absent(row.get("sequence")):
             sequences.append(str(row["sequence"]))
     return [f"{name} ({listing(on)})" if on else name for name, on in found.items()]
+
+
+def _label(row: pd.Series) -> str:
+    return str(row["label"]) if is_absent(row.get("sided")) else f"{row['label']} to either side"
 
 
 def limit_words(row: pd.Series) -> str:
