@@ -8,7 +8,7 @@ import SimpleITK as sitk
 
 from quality_phantoms import LEVELS, SPACING, VOLUME_ML, VOXELS, spine, write_spines
 from radiomics_vert.cohort import Case, Level, Scan, load_scheme, read_cohort
-from radiomics_vert.extraction import ExtractionParams, extract
+from radiomics_vert.extraction import ExtractionParams, extract, quality
 from radiomics_vert.extraction.quality import COLUMNS, is_ct, measure_quality, neighbourhood
 from radiomics_vert.imaging import Geometry
 
@@ -118,6 +118,38 @@ def test_files_that_vanish_become_rows(tmp_path):
     cohort = read_cohort(write_spines(tmp_path, A={}), scheme="verse")
     (tmp_path / "A.nii.gz").unlink()
     measured = measure_quality(cohort, PARAMS)
+    assert len(measured) == len(LEVELS)
+    assert set(measured["problem"]) == {"RV101"}
+
+
+def stored_as(order, cohort, folder):
+    """The first scan of a cohort, its voxels stored in another order."""
+    scan = cohort.cases[0].scan
+    for path in (scan.image, scan.mask):
+        sitk.WriteImage(sitk.DICOMOrient(sitk.ReadImage(str(path)), order), str(folder / path.name))
+    images = folder / "images.csv"
+    images.write_text("subject_id,sequence,image,mask\nA,CT,A.nii.gz,A_mask.nii.gz\n", "utf-8")
+    return read_cohort(images, scheme="verse")
+
+
+@pytest.mark.parametrize("stored", ["PIR", "RAS"])
+def test_stored_otherwise_the_measures_are_the_same(tmp_path, cohort, table, stored):
+    again = measure_quality(stored_as(stored, cohort, tmp_path), PARAMS).set_index("case_id")
+    same = ["voxels", "voxels_resampled", "grey_levels", "clipped_share", "intensity_median", "gas_ml"]
+    assert again[same].astype(float).equals(table.loc[again.index, same].astype(float))
+
+
+def test_a_file_that_vanishes_before_it_is_read_again_becomes_rows(tmp_path, cohort, monkeypatch):
+    turned = stored_as("PIR", cohort, tmp_path)
+    read = quality.read_volumes
+
+    def last_time(scan):
+        volumes = read(scan)
+        scan.image.unlink()
+        return volumes
+
+    monkeypatch.setattr(quality, "read_volumes", last_time)
+    measured = measure_quality(turned, PARAMS)
     assert len(measured) == len(LEVELS)
     assert set(measured["problem"]) == {"RV101"}
 
