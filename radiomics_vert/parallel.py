@@ -13,7 +13,9 @@ import pickle
 import platform
 import sys
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import BrokenExecutor, Future
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -22,7 +24,8 @@ from itertools import islice
 from typing import Any, TypeVar
 
 import joblib
-from joblib.externals.loky import get_reusable_executor
+from joblib.externals.loky import ProcessPoolExecutor, get_reusable_executor
+from joblib.parallel import ParallelBackendBase
 from threadpoolctl import threadpool_limits
 
 from radiomics_vert._version import __version__
@@ -35,6 +38,8 @@ _JOBLIB = {"processes": "loky", "threads": "threading"}
 _heap = Heap()
 _backend: ContextVar[str] = ContextVar("backend", default="processes")
 _cluster: ContextVar[Any] = ContextVar("cluster", default=None)
+# The variables that joblib sets for its workers, too.
+_ONE_THREAD = dict.fromkeys(ParallelBackendBase.MAX_NUM_THREADS_VARS, "1")
 _MB = 1_000_000
 _NAMED = 3
 """Workers that a message names; a cluster can have hundreds with one and the same fault."""
@@ -224,12 +229,58 @@ def _told(software: tuple[str, str] | Exception) -> str:
     return f"radiomics_vert {software[0]} and Python {software[1]}"
 
 
+@dataclass
+class _Single:
+    """One worker that is a process of its own; started when there is work."""
+
+    pool: ProcessPoolExecutor | None = None
+
+    def submit(self, function: Callable[[Item], Value], item: Item) -> Future[Value]:
+        if self.pool is None:
+            self.pool = ProcessPoolExecutor(1, env=_ONE_THREAD)
+        submitted: Future[Value] = self.pool.submit(_single_threaded, function, item)
+        return submitted
+
+    def dismiss(self) -> None:
+        if self.pool is not None:
+            self.pool.shutdown(wait=True, kill_workers=True)
+        self.pool = None
+
+
+_single: ContextVar[_Single | None] = ContextVar("single", default=None)
+
+
+@contextmanager
+def separate_workers() -> Iterator[None]:
+    """Let one worker, too, be a process of its own for everything inside the block.
+
+    What this process has imported and holds is then not beside a large scan. Threads and the workers of a
+    cluster stay what they are.
+
+    Examples
+    --------
+    >>> with separate_workers():
+    ...     run(abs, [-1, 2], n_jobs=1)
+    [1, 2]
+    """
+    single = _Single()
+    token = _single.set(single)
+    try:
+        yield
+    finally:
+        _single.reset(token)
+        single.dismiss()
+
+
 def dismiss_workers() -> None:
     """End the processes that worked for this one; the next piece of work starts new ones.
 
     Workers stay for the next stage, and with them what they imported and compiled for this one.
     """
     get_reusable_executor().shutdown(wait=True)
+    single = _single.get()
+    if single is not None:
+        single.dismiss()
 
 
 def resolve_workers(n_jobs: int) -> int:
@@ -333,6 +384,11 @@ def _given_out(
     if backend == "dask":
         yield from _on_cluster(function, items)
         return
+    single = _single.get()
+    if workers == 1 and single is not None and backend == "processes":
+        with _outlived():
+            yield from _ahead(partial(single.submit, function), items)
+        return
     if workers == 1:
         with _one_thread():
             yield from map(function, items)
@@ -345,11 +401,36 @@ def _given_out(
         return
     with joblib.parallel_config(backend="loky", n_jobs=workers, inner_max_num_threads=1):
         parallel = joblib.Parallel(return_as="generator", batch_size=1, pre_dispatch="2*n_jobs")
-    with warnings.catch_warnings():
+    with _outlived(), warnings.catch_warnings():
         # A worker whose memory has grown (compiled kernels stay in it) is replaced by a new one; nothing is
         # lost. The remark on it would alarm users, and as an error it would end the thread that replaces.
         warnings.filterwarnings("ignore", message="A worker stopped while some jobs")
         yield from parallel(joblib.delayed(_single_threaded)(function, item) for item in items)
+
+
+@contextmanager
+def _outlived() -> Iterator[None]:
+    """Say what to do where a worker of this machine was ended from outside."""
+    try:
+        yield
+    except BrokenExecutor as error:
+        expected, found = "workers that outlive each item", "a worker ended before its item was done"
+        remedy = (
+            "most often memory ran out: use fewer workers, or a machine with more memory (docs/cluster.md); "
+            "start again, what is done is in the cache"
+        )
+        raise SettingsError(Problem("RV606", expected, found, "this machine", remedy)) from error
+
+
+def _ahead(submit: Callable[[Item], Future[Value]], items: Sequence[Item]) -> Iterator[Value]:
+    """Yield the values in order; one item waits while another is worked on."""
+    under_way = deque[Future[Value]]()
+    for item in items:
+        under_way.append(submit(item))
+        if len(under_way) > 1:
+            yield under_way.popleft().result()
+    while under_way:
+        yield under_way.popleft().result()
 
 
 def _on_cluster(function: Callable[[Item], Value], items: Sequence[Item]) -> Iterator[Value]:

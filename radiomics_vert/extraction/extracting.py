@@ -20,6 +20,7 @@ from radiomics_vert.extraction.assemble import Outcomes, make_table
 from radiomics_vert.extraction.cache import Cache, Ingredients
 from radiomics_vert.extraction.engine import Outcome
 from radiomics_vert.extraction.engines import Used, engine_version, engines_used
+from radiomics_vert.extraction.first_use import compile_ahead
 from radiomics_vert.extraction.params import ExtractionParams, Step
 from radiomics_vert.extraction.plane import fit_to_scan
 from radiomics_vert.extraction.preparing import compute_case, orientation_of, read_prepared, reference_digest
@@ -236,6 +237,7 @@ def _split(works: Sequence[Work], workers: int) -> list[Work]:
 
 def _run(work: Work, *, store: Cache | None) -> tuple[list[tuple[tuple[str, str], Outcome]], int]:
     """Compute what is missing for one scan; return the bytes of its voxels, too. Runs in a worker."""
+    compile_ahead(step for _, steps in work.parts for step in steps)
     try:
         prepared = read_prepared(work.scan, work.preprocessing, work.references)
     except RadiomicsVertError as error:

@@ -24,6 +24,7 @@ from radiomics_vert.extraction.extracting import (
     params_by_sequence,
     steps_for,
 )
+from radiomics_vert.extraction.first_use import compile_ahead
 from radiomics_vert.extraction.params import ExtractionParams, Step
 from radiomics_vert.extraction.preparing import PreparedScan, compute_case, read_prepared, reference_digest
 from radiomics_vert.feature_table import FeatureTable
@@ -198,6 +199,7 @@ def _run(
     """Compute one scan; runs in a worker."""
     try:
         fitted = steps_for(work.scan, params)
+        compile_ahead(fitted)
         preprocessing = params[work.scan.sequence].preprocessing
         prepared = read_prepared(work.scan, preprocessing, work.references)
     except RadiomicsVertError as error:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
+from radiomics_vert import parallel
 from radiomics_vert.cohort import Case, Cohort, reference_cases
-from radiomics_vert.extraction.extracting import References, params_by_sequence, steps_for
+from radiomics_vert.extraction.extracting import References, Work, params_by_sequence, steps_for
 from radiomics_vert.extraction.params import ExtractionParams, Step
 from radiomics_vert.extraction.parity import relative_differences
 from radiomics_vert.extraction.preparing import PreparedScan, compute_case, read_prepared
@@ -45,6 +45,7 @@ def verify(
     seed: int = 0,
     among: Collection[str] | None = None,
     references: References | None = None,
+    n_jobs: int = 1,
 ) -> Verification:
     """Compute a random sample of cases with the chosen engine and with pyradiomics.
 
@@ -62,6 +63,8 @@ def verify(
         Ids of the cases to draw from, such as those that gave values; all by default.
     references : mapping of str to tuple of Case, optional
         As in :func:`extract`.
+    n_jobs : int, default 1
+        Workers.
     """
     chosen = params_by_sequence(cohort, params)
     measured = [case for case in cohort.cases if case.scan.sequence in chosen]
@@ -70,29 +73,38 @@ def verify(
     drawn = np.random.default_rng(seed).permutation(len(candidates))[:size]
     known = reference_cases(cohort) if references is None else references
     cases = [candidates[index] for index in sorted(drawn)]
-    apart: dict[str, float] = {}
+    works = []
     for scan_id, group in groupby(cases, key=lambda case: case.scan.scan_id):
-        of_scan = list(group)
-        scan = of_scan[0].scan
-        preprocessing = chosen[scan.sequence].preprocessing
-        prepared = read_prepared(scan, preprocessing, known.get(scan_id, ()))
-        steps = [step for step in steps_for(scan, chosen) if step.engine == "native"]
-        for case in of_scan:
-            apart |= _compare(prepared, case, steps)
+        own = tuple(group)
+        scan = own[0].scan
+        steps = tuple(step for step in steps_for(scan, chosen) if step.engine == "native")
+        parts = tuple((case, steps) for case in own)
+        works.append(Work(scan, parts, chosen[scan.sequence].preprocessing, known.get(scan_id, ())))
+    apart: dict[str, float] = {}
+    for found in parallel.stream(_compare_scan, works, n_jobs=n_jobs):
+        apart |= found
     if not apart:
         return Verification(size, 0, float("nan"), "")
     worst = max(apart, key=apart.__getitem__)
     return Verification(size, len(apart), apart[worst], worst.split(": ")[1])
 
 
-def _compare(prepared: PreparedScan, case: Case, steps: list[Step]) -> dict[str, float]:
+def _compare_scan(work: Work) -> dict[str, float]:
+    """Return the relative difference of each value of the cases drawn from a scan. Runs in a worker."""
+    prepared = read_prepared(work.scan, work.preprocessing, work.references)
+    apart: dict[str, float] = {}
+    for case, steps in work.parts:
+        apart |= _compare(prepared, case, steps)
+    return apart
+
+
+def _compare(prepared: PreparedScan, case: Case, steps: Sequence[Step]) -> dict[str, float]:
     """Return the relative difference of each value of one case; none where the case fails."""
     reference = [replace(step, engine="pyradiomics") for step in steps]
-    with threadpool_limits(limits=1):
-        ours, stock = (_values(prepared, case, part) for part in (steps, reference))
+    ours, stock = (_values(prepared, case, part) for part in (steps, reference))
     return {f"{case.case_id}: {name}": value for name, value in relative_differences(ours, stock).items()}
 
 
-def _values(prepared: PreparedScan, case: Case, steps: list[Step]) -> dict[str, float]:
+def _values(prepared: PreparedScan, case: Case, steps: Sequence[Step]) -> dict[str, float]:
     outcomes = [outcome for _, outcome in compute_case(prepared, case, steps)]
     return {name: value for outcome in outcomes for name, value in outcome.values.items()}

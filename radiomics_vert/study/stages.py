@@ -15,9 +15,9 @@ from radiomics_vert.checks import Finding, check_cohort, check_features, check_v
 from radiomics_vert.cohort import Cohort, read_clinical
 from radiomics_vert.dataset import Dataset, merge
 from radiomics_vert.extraction import extract, perturbed_features
-from radiomics_vert.extraction.verify import verify
+from radiomics_vert.extraction.verify import Verification, verify
 from radiomics_vert.feature_table import FeatureTable
-from radiomics_vert.parallel import dismiss_workers, memory_sentence
+from radiomics_vert.parallel import dismiss_workers, memory_sentence, separate_workers
 from radiomics_vert.provenance import git_state, run_facts
 from radiomics_vert.reporting import build_report, summary_sentences, write_report
 from radiomics_vert.results import Result, remove_results
@@ -105,7 +105,8 @@ class Run:
         inputs = self._inputs()
         settings = self.study.settings
         found = inputs.findings(validation_spec(settings).patient_folds) + inputs.unusable_settings(settings)
-        quality = self._quality(inputs, pages=pages)
+        with separate_workers():
+            quality = self._quality(inputs, pages=pages)
         return Checked(inputs.summary(), [*found, *quality.findings], quality)
 
     def extract(self, *, for_models: bool = False) -> FeatureTable:
@@ -122,20 +123,14 @@ class Run:
         inputs.require_plan(study.settings, for_models=for_models)
         measured, parameters = inputs.measured, inputs.parameters
         findings = check_cohort(measured, list(parameters))
-        cache = study.folder / study.settings.execution.cache
-        # The pages of quality control link to the sign sheets, so these come first.
-        self._signs(inputs, time.perf_counter())
-        quality = self._quality(inputs, pages=True)
-        # The workers of these stages have imported figures and models, 100 MB that extraction has no use for.
-        dismiss_workers()
-        table = extract(
-            measured,
-            parameters,
-            references=inputs.references,
-            n_jobs=self.n_jobs,
-            cache=cache,
-            progress=self.watch("extracting features"),
-        )
+        with separate_workers():
+            # The pages of quality control link to the sign sheets, so these come first.
+            self._signs(inputs, time.perf_counter())
+            quality = self._quality(inputs, pages=True)
+            # Workers have imported and drawn figures, 100 MB that extraction has no use for.
+            dismiss_workers()
+            table, verification = self._features(inputs)
+            perturbed = self._perturb(inputs)
         remove_results(study.records, KINDS)
         table.save(study.features)
         findings += [finding for finding in check_features(table) if finding.severity != "error"]
@@ -144,16 +139,8 @@ class Run:
         renamed(findings_result(findings), "checks_extraction").save(study.records)
         cohort_result(inputs.cohort, measured).save(study.records)
         quality.result().save(study.records)
-        verification = verify(
-            measured,
-            parameters,
-            sample=study.settings.extraction.verify,
-            seed=study.settings.extraction.verify_seed,
-            among=set(table.values["case_id"]),
-            references=inputs.references,
-        )
         extraction_result(table, parameters, verification).save(study.records)
-        perturbed, rater = self._perturb(inputs), study.settings.cohort.rater
+        rater = study.settings.cohort.rater
         for result in agreement_results(study.settings.reliability, table, perturbed, rater):
             result.save(study.records)
         self.memory = memory_sentence(table.provenance.run["memory"])
@@ -161,12 +148,35 @@ class Run:
         self._done("extract", started, extraction=dict(table.provenance.run))
         return table
 
+    def _features(self, inputs: Inputs) -> tuple[FeatureTable, Verification]:
+        """Compute the features; compare those of some cases with pyradiomics."""
+        settings = self.study.settings
+        table = extract(
+            inputs.measured,
+            inputs.parameters,
+            references=inputs.references,
+            n_jobs=self.n_jobs,
+            cache=self.study.folder / settings.execution.cache,
+            progress=self.watch("extracting features"),
+        )
+        verification = verify(
+            inputs.measured,
+            inputs.parameters,
+            sample=settings.extraction.verify,
+            seed=settings.extraction.verify_seed,
+            among=set(table.values["case_id"]),
+            references=inputs.references,
+            n_jobs=self.n_jobs,
+        )
+        return table, verification
+
     def signs(self) -> SignTable | None:
         """Measure the imaging signs of all vertebrae, where the study wants them; write the tables."""
         started = time.perf_counter()
         inputs = self._inputs()
         inputs.require_analysis()
-        return self._signs(inputs, started)
+        with separate_workers():
+            return self._signs(inputs, started)
 
     def _signs(self, inputs: Inputs, started: float) -> SignTable | None:
         """Measure the signs on whole scans, because neighbours are the references; keep what is studied."""

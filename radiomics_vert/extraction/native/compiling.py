@@ -7,10 +7,14 @@ use this one are imported only when the native engine computes something.
 
 from __future__ import annotations
 
+import hashlib
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
+from llvmlite import binding
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -29,6 +33,20 @@ def compiled(function: Function) -> Function:
     return cast("Function", kernel)
 
 
-def compiler_version() -> str:
-    """Return the version of numba."""
-    return str(numba.__version__)
+def mark() -> Path | None:
+    """Return the file that says "all kernels are compiled" beside their code; None where none is kept.
+
+    Its name depends on what numba looks at before it takes code from its disk: sources and processor.
+    """
+    folder = cast("Any", _probe).stats.cache_path
+    if folder is None:
+        return None
+    sources = [path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))]
+    processor = binding.get_host_cpu_name(), binding.get_host_cpu_features().flatten()
+    made_of = repr((numba.__version__, sys.version, processor, sources))
+    return Path(folder) / f"compiled-{hashlib.sha256(made_of.encode()).hexdigest()[:16]}"
+
+
+@compiled
+def _probe() -> None:
+    """Tell by its statistics where numba keeps compiled code."""

@@ -239,9 +239,12 @@ def _add_scaled(total: np.ndarray, part: np.ndarray, factor: float) -> None:
 
 
 def floating(volume: np.ndarray) -> np.ndarray:
-    """Return voxels as contiguous floating-point numbers, in single precision where it holds them exactly."""
+    """Return voxels as contiguous floating-point numbers, in single precision where it holds them exactly.
+
+    Never read-only: that is a type of its own, for which kernels would be compiled again.
+    """
     single = volume.dtype == np.float32 or (volume.dtype.kind in "iu" and volume.dtype.itemsize < 3)
-    return np.ascontiguousarray(volume, dtype=np.float32 if single else float)
+    return np.require(volume, np.float32 if single else float, ["C", "W"])
 
 
 def laplacian_of_gaussian(
