@@ -27,9 +27,10 @@ LARGEST_EXTENSION = 1 << 22
 # Deflate writes at most 1032 bytes for each that it reads: more cannot be in a file.
 _LARGEST_RATIO = 1032
 _FLOAT_TYPES = {16: "f4", 64: "f8"}
-_WHOLE_TYPES = {2: "u1", 256: "i1", 4: "i2", 512: "u2", 8: "i4", 768: "u4"}
+_TYPES = {2: "u1", 256: "i1", 4: "i2", 512: "u2", 8: "i4", 768: "u4", **_FLOAT_TYPES}
 # size of the header -> magic and its offset, format and offset of scl_slope and scl_inter
 _SCALES = {348: (b"n+1\0", 344, "<2f", 112), 540: (b"n+2\0", 4, "<2d", 176)}
+_UNSCALED = ((0, 0), (1, 0))
 # [O] Bytes of the slices that are handed over at a time.
 _SLAB = 1 << 23
 # size of the header -> format and offset of dim, datatype, bitpix, pixdim[1:4], vox_offset
@@ -162,8 +163,35 @@ def first_bytes(path: Path, count: int) -> bytes:
     return start[:count]
 
 
-def stored_kind(path: Path) -> np.dtype[Any] | None:
-    """Return the number type of voxels that are stored as they are meant.
+@dataclass(frozen=True)
+class Storage:
+    """How the voxels of a NIfTI file become numbers.
+
+    Parameters
+    ----------
+    kind : dtype
+        Of the stored numbers.
+    slope, intercept : float
+        A voxel is slope * stored + intercept.
+    """
+
+    kind: np.dtype[Any]
+    slope: float = 1.0
+    intercept: float = 0.0
+
+    def values(self, stored: np.ndarray) -> np.ndarray:
+        """Return voxels from stored numbers, with the bits and in the type that ITK gives them."""
+        if (self.slope, self.intercept) == (1.0, 0.0):
+            return stored
+        kept = np.dtype(np.float64 if self.kind == np.float64 else np.float32)
+        scaled = stored.astype(kept).astype(float)  # ITK rounds before the scale, and after it
+        scaled *= self.slope
+        scaled += self.intercept
+        return scaled.astype(kept)
+
+
+def storage_of(path: Path) -> Storage | None:
+    """Return how the voxels of a NIfTI file are stored.
 
     Parameters
     ----------
@@ -172,9 +200,9 @@ def stored_kind(path: Path) -> np.dtype[Any] | None:
 
     Returns
     -------
-    dtype or None
-        None for all but three-dimensional images of whole numbers without a scale, in the byte order of this
-        machine.
+    Storage or None
+        None for all but three-dimensional images of real numbers in the byte order of this machine, and for
+        scales that are not plain.
 
     Raises
     ------
@@ -182,27 +210,34 @@ def stored_kind(path: Path) -> np.dtype[Any] | None:
         As :func:`read_header`.
     """
     header, start = read_header(path), first_bytes(path, max(_LAYOUTS))
-    kind = _WHOLE_TYPES.get(header.datatype)
+    kind = _TYPES.get(header.datatype)
     if header.order != "<" or sys.byteorder != "little" or kind is None or len(header.shape) != 3:
         return None
-    magic, place, scale, at = _SCALES[struct.unpack_from("<i", start)[0]]
-    plain = start[place : place + 4] == magic and struct.unpack_from(scale, start, at) in ((0, 0), (1, 0))
-    return np.dtype(kind) if plain else None
+    size = struct.unpack_from("<i", start)[0]
+    magic, place, scale, at = _SCALES[size]
+    if start[place : place + 4] != magic:
+        return None
+    slope, intercept = struct.unpack_from(scale, start, at)
+    if (slope, intercept) in _UNSCALED:
+        return Storage(np.dtype(kind))
+    # ITK keeps the scale of NIfTI-2 in its own way, and a slope of 0 has no meaning.
+    plain = size == min(_SCALES) and slope != 0 and math.isfinite(slope) and math.isfinite(intercept)
+    return Storage(np.dtype(kind), slope, intercept) if plain else None
 
 
-def slabs(path: Path, kind: np.dtype[Any]) -> Iterator[np.ndarray]:
+def slabs(path: Path, storage: Storage) -> Iterator[np.ndarray]:
     """Yield the voxels of a NIfTI file some slices at a time, shape (z, y, x); stops where the file ends.
 
-    What is yielded is filled anew for the next slices.
+    What is yielded may be filled anew for the next slices.
 
     Parameters
     ----------
     path : Path
         The file.
-    kind : dtype
-        What :func:`stored_kind` returned.
+    storage : Storage
+        What :func:`storage_of` returned.
     """
-    header = read_header(path)
+    header, kind = read_header(path), storage.kind
     x, y, depth = header.shape
     slab = np.empty((min(depth, max(1, _SLAB // (x * y * kind.itemsize))), y, x), kind)
     room, filled, skip = slab.data.cast("B"), 0, header.offset
@@ -214,7 +249,7 @@ def slabs(path: Path, kind: np.dtype[Any]) -> Iterator[np.ndarray]:
             room[filled : filled + taken] = rest[:taken]
             filled, rest = filled + taken, rest[taken:]
             if filled == room.nbytes:
-                yield slab
+                yield storage.values(slab)
                 depth, filled = depth - len(slab), 0
                 slab = slab[:depth]
                 room = room[: slab.nbytes]

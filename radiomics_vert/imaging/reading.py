@@ -19,12 +19,13 @@ from radiomics_vert.imaging.nifti import (
     nonfinite_voxels,
     promised_checksum,
     slabs,
-    stored_kind,
+    storage_of,
 )
 from radiomics_vert.imaging.streams import is_gzip
 from radiomics_vert.imaging.volumes import Image, LabelMap
 
 _FLOATS = (sitk.sitkFloat32, sitk.sitkFloat64)
+_NIFTI = (".nii", ".nii.gz")
 _SHOWN = 5
 _LARGEST_LABEL = 2**32 - 1
 _LABELS = ((2**8 - 1, sitk.sitkUInt8), (2**16 - 1, sitk.sitkUInt16), (_LARGEST_LABEL, sitk.sitkUInt32))
@@ -131,13 +132,25 @@ def require_finite(path: str | Path, what: str = "image", *, series: str = "") -
         return
     if _header(path)[1] not in _FLOATS:
         return
-    if suffix_of(path) in (".nii", ".nii.gz"):
+    if suffix_of(path) in _NIFTI:
         # ITK has turned them into zeros by the time it hands over the voxels of a NIfTI file.
         bad = nonfinite_voxels(path)
+        if len(bad):
+            raise ImageError(_nonfinite(bad, path, what))
     else:
-        bad = np.argwhere(~np.isfinite(sitk.GetArrayFromImage(_load(path))))[:, ::-1]
-    if len(bad):
-        raise ImageError(_nonfinite(bad, path, what))
+        _finite(_load(path), path, what)
+
+
+def _finite(volume: sitk.Image, path: Path, what: str) -> sitk.Image:
+    """Return a volume without NaN and infinite voxels, or refuse it; it is looked at slice by slice."""
+    if volume.GetPixelID() not in _FLOATS:
+        return volume
+    slices = enumerate(sitk.GetArrayViewFromImage(volume))
+    bad = [np.insert(np.argwhere(~np.isfinite(one))[:, ::-1], 2, z, axis=1) for z, one in slices]
+    found = np.concatenate(bad)
+    if len(found):
+        raise ImageError(_nonfinite(found, path, what))
+    return volume
 
 
 @contextmanager
@@ -176,6 +189,8 @@ def _read(path: Path, verified: bool, what: str) -> sitk.Image:
         if volume is not None:
             return volume
         require_complete(path)
+    if suffix_of(path) not in _NIFTI:
+        return _finite(_load(path), path, what)
     require_finite(path, what)
     return _load(path)
 
@@ -186,7 +201,7 @@ def _proven(path: Path) -> sitk.Image | None:
     This spares a second decompression. Whatever else a file is (damaged, of several members, scaled by its
     header, in the other byte order) is left to the checks that can say so.
     """
-    if suffix_of(path) not in (".nii", ".nii.gz") or not is_gzip(path):
+    if suffix_of(path) not in _NIFTI or not is_gzip(path):
         return None
     promised = promised_checksum(path)
     if promised is None:
@@ -209,21 +224,21 @@ def _load(path: Path) -> sitk.Image:
 
 
 def _streamed(path: Path) -> sitk.Image | None:
-    """Read a compressed NIfTI file slab by slab: ITK's own reader has all voxels in memory twice.
+    """Read a NIfTI file slab by slab: ITK's own reader has all voxels in memory twice.
 
-    None where that is left to ITK: other number types and byte orders, scales, damage.
+    None where that is left to ITK: other number types, byte orders and scales, damage.
     """
-    if suffix_of(path) not in (".nii", ".nii.gz") or not is_gzip(path):
+    if suffix_of(path) not in _NIFTI:
         return None
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
     reader.ReadImageInformation()
     try:
-        kind = stored_kind(path)
-        if kind is None:
+        storage = storage_of(path)
+        if storage is None:
             return None
         volume, filled = None, 0
-        for slab in slabs(path, kind):
+        for slab in slabs(path, storage):
             part = sitk.GetImageFromArray(slab)
             if volume is None:
                 volume = sitk.Image(reader.GetSize(), part.GetPixelID())

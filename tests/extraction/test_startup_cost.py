@@ -55,8 +55,9 @@ for kind in (np.int16, np.uint8, np.int32, np.float32, np.float64):
     ):
         values(kind, setting)
 from numba.core.dispatcher import Dispatcher
-parts = [importlib.import_module(f"{native.__name__}.{part.name}") for part in pkgutil.iter_modules(native.__path__)]
-kernels = {name: it for part in parts for name, it in vars(part).items() if isinstance(it, Dispatcher)}
+names = [f"{native.__name__}.{part.name}" for part in pkgutil.iter_modules(native.__path__)]
+parts = [vars(importlib.import_module(name)) for name in names]
+kernels = {name: it for part in parts for name, it in part.items() if isinstance(it, Dispatcher)}
 print(json.dumps({
     "imported": imported,
     "own": own,

@@ -76,7 +76,7 @@ def test_dismissed_workers_are_followed_by_new_ones() -> None:
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_a_worker_that_is_killed_ends_the_run_with_advice(n_jobs: int) -> None:
     with separate_workers():
-        with pytest.raises(SettingsError, match="(?s)RV606.*use fewer workers") as caught:
+        with pytest.raises(SettingsError, match=r"(?s)RV606.*use fewer workers") as caught:
             run(partial(die_at, 2), range(4), n_jobs=n_jobs)
         assert caught.value.__cause__ is not None
         dismiss_workers()

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import SimpleITK as sitk
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "imaging"))
 from dicom_writing import write_series
-
 from radiomics_vert.cohort import read_cohort
 from radiomics_vert.extraction import builtin_params, extract
 

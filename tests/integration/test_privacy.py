@@ -16,9 +16,9 @@ import pytest
 import SimpleITK as sitk
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "imaging"))
-from dicom_writing import write_series
 from test_dicom_facts import every_secret, require_silence
 
+from dicom_writing import write_series
 from radiomics_vert.cohort import pseudonym
 from tests_support import SMALL_PARAMETERS, SMALL_STUDY
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pydicom
@@ -50,6 +52,10 @@ _GDCM = (
 _NO_PIXELS = "no pixel data"
 # The first type that holds every value is chosen.
 _WHOLE = (np.int16, np.uint16, np.int32, np.uint32, np.int64)
+_PIXELS: dict[Any, int] = {
+    np.int16: sitk.sitkInt16, np.uint16: sitk.sitkUInt16, np.int32: sitk.sitkInt32,
+    np.uint32: sitk.sitkUInt32, np.int64: sitk.sitkInt64, np.float32: sitk.sitkFloat32,
+}  # fmt: skip
 
 
 def read_voxels(stack: Stack) -> sitk.Image:
@@ -72,14 +78,21 @@ def read_voxels(stack: Stack) -> sitk.Image:
         RV202 pixel data cut off or damaged, RV209 a transfer syntax that no
         decoder here reads.
     """
-    planes = _planes(stack)
     scales = [_scale(frame) for frame in stack.frames]
-    array = _whole(planes, scales)
-    if array is None:
-        array = np.empty((len(planes), *planes[0].shape), dtype=np.float32)
-        for target, plane, (slope, intercept) in zip(array, planes, scales, strict=True):
-            target[...] = plane.astype(np.float64) * slope + intercept
-    volume = sitk.GetImageFromArray(array)
+    whole = all(number.is_integer() for scale in scales for number in scale)
+    kinds = iter(_WHOLE if whole else ())
+    kind: Any = next(kinds, np.float32)
+    volume = sitk.Image(stack.geometry.size, _PIXELS[kind])
+    low, high = np.inf, -np.inf
+    # One plane after the other, so that the voxels are in memory once. The type grows with what is found.
+    for z, (plane, scale) in enumerate(zip(_planes(stack), scales, strict=True)):
+        values = _rescaled(plane, scale)
+        low, high = min(low, values.min()), max(high, values.max())
+        while kind != np.float32 and not np.iinfo(kind).min <= low <= high <= np.iinfo(kind).max:
+            kind = next(kinds, np.float32)
+        if volume.GetPixelID() != _PIXELS[kind]:
+            volume = sitk.Cast(volume, _PIXELS[kind])
+        volume[:, :, z : z + 1] = sitk.GetImageFromArray(values[np.newaxis].astype(kind))
     volume.SetSpacing(stack.geometry.spacing)
     volume.SetOrigin(stack.geometry.origin)
     volume.SetDirection(stack.geometry.direction)
@@ -90,37 +103,28 @@ def _scale(frame: Frame) -> tuple[float, float]:
     return (*frame.numbers("RescaleSlope"), 1.0)[0], (*frame.numbers("RescaleIntercept"), 0.0)[0]
 
 
-def _whole(planes: Sequence[np.ndarray], scales: Sequence[tuple[float, float]]) -> np.ndarray | None:
-    """Rescale by whole numbers into the smallest type that holds the result; None when there is none."""
-    if not all(number.is_integer() for scale in scales for number in scale):
-        return None
-    ends = [
-        int(end) * int(slope) + int(intercept)
-        for plane, (slope, intercept) in zip(planes, scales, strict=True)
-        for end in (plane.min(), plane.max())
-    ]
-    low, high = min(ends), max(ends)
-    fitting = [kind for kind in _WHOLE if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max]
-    if not fitting:
-        return None
-    array = np.empty((len(planes), *planes[0].shape), dtype=fitting[0])
-    for target, plane, (slope, intercept) in zip(array, planes, scales, strict=True):
-        target[...] = plane.astype(np.int64) * int(slope) + int(intercept)
-    return array
+def _rescaled(plane: np.ndarray, scale: tuple[float, float]) -> np.ndarray:
+    """Return slope times plane plus intercept: in whole numbers where both are whole."""
+    slope, intercept = scale
+    if slope.is_integer() and intercept.is_integer():
+        return plane.astype(np.int64) * int(slope) + int(intercept)
+    return plane.astype(np.float64) * slope + intercept
 
 
-def _planes(stack: Stack) -> list[np.ndarray]:
-    """Return the stored values of every plane; a file of several frames is decoded once."""
+def _planes(stack: Stack) -> Iterator[np.ndarray]:
+    """Yield the stored values of every plane; a file of several frames is decoded once."""
     decoded: dict[Path, np.ndarray] = {}
-    planes = []
+    left = Counter(frame.file for frame in stack.frames)
     for frame in stack.frames:
         if frame.file not in decoded:
             decoded[frame.file] = _stored(frame)
         frames = decoded[frame.file]
         if frame.index >= len(frames):
             raise unreadable("pixel data of every frame", f"pixel data of {len(frames)}", frame.file)
-        planes.append(frames[frame.index])
-    return planes
+        yield frames[frame.index]
+        left[frame.file] -= 1
+        if not left[frame.file]:
+            del decoded[frame.file]
 
 
 def _stored(frame: Frame) -> np.ndarray:
