@@ -179,15 +179,21 @@ class Storage:
     slope: float = 1.0
     intercept: float = 0.0
 
+    @property
+    def voxel_kind(self) -> np.dtype[Any]:
+        """Of the voxels: floating-point where they are scaled."""
+        if (self.slope, self.intercept) == (1.0, 0.0) or self.kind == np.float64:
+            return self.kind
+        return np.dtype(np.float32)
+
     def values(self, stored: np.ndarray) -> np.ndarray:
         """Return voxels from stored numbers, with the bits and in the type that ITK gives them."""
         if (self.slope, self.intercept) == (1.0, 0.0):
             return stored
-        kept = np.dtype(np.float64 if self.kind == np.float64 else np.float32)
-        scaled = stored.astype(kept).astype(float)  # ITK rounds before the scale, and after it
+        scaled = stored.astype(self.voxel_kind).astype(float)  # ITK rounds before the scale, and after it
         scaled *= self.slope
         scaled += self.intercept
-        return scaled.astype(kept)
+        return scaled.astype(self.voxel_kind)
 
 
 def storage_of(path: Path) -> Storage | None:

@@ -13,6 +13,7 @@ import SimpleITK as sitk
 from radiomics_vert.errors import ImageError, Problem
 from radiomics_vert.imaging.containers import require_complete, require_supported, suffix_of
 from radiomics_vert.imaging.dicom import is_series, open_stack, read_voxels
+from radiomics_vert.imaging.filling import Filling, pixel_type
 from radiomics_vert.imaging.geometry import Geometry
 from radiomics_vert.imaging.nifti import (
     checksum_of,
@@ -28,7 +29,7 @@ _FLOATS = (sitk.sitkFloat32, sitk.sitkFloat64)
 _NIFTI = (".nii", ".nii.gz")
 _SHOWN = 5
 _LARGEST_LABEL = 2**32 - 1
-_LABELS = ((2**8 - 1, sitk.sitkUInt8), (2**16 - 1, sitk.sitkUInt16), (_LARGEST_LABEL, sitk.sitkUInt32))
+_LABELS = ("u1", "u2", "u4")
 
 
 def read_image(path: str | Path, *, series: str = "", verified: bool = False) -> Image:
@@ -85,10 +86,12 @@ def read_label_map(path: str | Path, *, verified: bool = False) -> LabelMap:
     """
     path = Path(path)
     volume = _read(path, verified, "mask")
-    values = sitk.GetArrayViewFromImage(volume)
-    _require_whole(values, volume, path)
-    largest = int(values.max()) if values.size else 0
-    kind = next(kind for limit, kind in _LABELS if largest <= limit)
+    largest = 0
+    for plane in sitk.GetArrayViewFromImage(volume):
+        if not _whole(plane).all():
+            raise ImageError(_not_whole(sitk.GetArrayViewFromImage(volume), path))
+        largest = max(largest, int(plane.max()))
+    kind = pixel_type(next(kind for kind in _LABELS if largest <= np.iinfo(kind).max))
     return LabelMap(volume if volume.GetPixelID() == kind else sitk.Cast(volume, kind), str(path))
 
 
@@ -192,7 +195,7 @@ def _read(path: Path, verified: bool, what: str) -> sitk.Image:
     if suffix_of(path) not in _NIFTI:
         return _finite(_load(path), path, what)
     require_finite(path, what)
-    return _load(path)
+    return _load(path, labels=what == "mask")
 
 
 def _proven(path: Path) -> sitk.Image | None:
@@ -213,20 +216,20 @@ def _proven(path: Path) -> sitk.Image | None:
     return volume if checksum_of(path, sitk.GetArrayViewFromImage(volume)) == promised else None
 
 
-def _load(path: Path) -> sitk.Image:
+def _load(path: Path, *, labels: bool = False) -> sitk.Image:
     with _quiet_itk():
         try:
-            volume = _streamed(path) or sitk.ReadImage(str(path))
+            volume = _streamed(path, labels=labels) or sitk.ReadImage(str(path))
         except RuntimeError as error:
             raise ImageError(_unreadable(path, error)) from error
     # One volume stored as 4-D (a common export quirk) is an ordinary 3-D image.
     return volume[:, :, :, 0] if volume.GetDimension() == 4 else volume
 
 
-def _streamed(path: Path) -> sitk.Image | None:
-    """Read a NIfTI file slab by slab: ITK's own reader has all voxels in memory twice.
+def _streamed(path: Path, *, labels: bool = False) -> sitk.Image | None:
+    """Read a NIfTI file slab by slab, labels into the smallest type: ITK's reader has all voxels twice.
 
-    None where that is left to ITK: other number types, byte orders and scales, damage.
+    None where that is left to ITK: other number types, byte orders and scales, damage, labels that are none.
     """
     if suffix_of(path) not in _NIFTI:
         return None
@@ -237,16 +240,15 @@ def _streamed(path: Path) -> sitk.Image | None:
         storage = storage_of(path)
         if storage is None:
             return None
-        volume, filled = None, 0
+        filling = Filling(reader.GetSize(), _LABELS if labels else (storage.voxel_kind,))
         for slab in slabs(path, storage):
-            part = sitk.GetImageFromArray(slab)
-            if volume is None:
-                volume = sitk.Image(reader.GetSize(), part.GetPixelID())
-            volume[:, :, filled : filled + len(slab)] = part
-            filled += len(slab)
+            if labels and not _whole(slab).all():
+                return None
+            filling.add(slab)
     except ImageError:
         return None
-    if volume is None or filled < volume.GetDepth() or volume.GetPixelID() != reader.GetPixelID():
+    volume = filling.volume
+    if not filling.full or not (labels or volume.GetPixelID() == reader.GetPixelID()):
         return None
     volume.SetSpacing(reader.GetSpacing())
     volume.SetOrigin(reader.GetOrigin())
@@ -323,25 +325,22 @@ def _nonfinite(bad: np.ndarray, path: Path, what: str) -> Problem:
     )
 
 
-def _require_whole(values: np.ndarray, volume: sitk.Image, path: Path) -> None:
-    if volume.GetPixelID() in _FLOATS:
-        bad = values[(values != np.rint(values)) | (values < 0) | (values > _LARGEST_LABEL)]
-    elif np.issubdtype(values.dtype, np.signedinteger) and values.min() < 0:
-        bad = values[values < 0]
-    else:
-        return
-    if not bad.size:
-        return
+def _whole(values: np.ndarray) -> np.ndarray:
+    """Tell which values are labels: whole numbers that are not negative."""
+    inside = (values >= 0) & (values <= _LARGEST_LABEL)
+    return inside & (values == np.rint(values)) if values.dtype.kind == "f" else inside
+
+
+def _not_whole(values: np.ndarray, path: Path) -> Problem:
+    bad = np.concatenate([plane[~_whole(plane)] for plane in values])
     distinct = np.unique(bad)
     shown = ", ".join(f"{value:g}" for value in distinct[:_SHOWN]) + (
         ", ..." if len(distinct) > _SHOWN else ""
     )
-    raise ImageError(
-        Problem(
-            "RV205",
-            "whole numbers from 0 up, 0 for background",
-            f"{bad.size} of {values.size} voxels with other values: {shown}",
-            str(path),
-            "save the mask as a label map; if it was resampled, use nearest-neighbour interpolation",
-        )
+    return Problem(
+        "RV205",
+        "whole numbers from 0 up, 0 for background",
+        f"{bad.size} of {values.size} voxels with other values: {shown}",
+        str(path),
+        "save the mask as a label map; if it was resampled, use nearest-neighbour interpolation",
     )

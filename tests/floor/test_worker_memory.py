@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 import SimpleITK as sitk
-from dicom_writing import write_series
 
+from dicom_writing import write_series
 from radiomics_vert.synthetic import whole_spine_ct
 
 ALLOWANCE_MB = 300
@@ -96,13 +96,25 @@ def _floating(volume: sitk.Image, folder: Path) -> str:
     return "image.nii"
 
 
+def _with_floating_mask(volume: sitk.Image, folder: Path) -> str:
+    mask = str(folder / "mask.nii.gz")
+    whole = sitk.Cast(sitk.ReadImage(mask), sitk.sitkFloat32)
+    sitk.WriteImage(whole, mask, useCompression=True, compressionLevel=1)
+    return _compressed(volume, folder)
+
+
 def _series(volume: sitk.Image, folder: Path) -> str:
     write_series(volume, folder / "series")
     return "series"
 
 
 # With the bytes of a voxel and of its label.
-FORMS = {"nii.gz": (_compressed, 3), "floating nii": (_floating, 5), "DICOM": (_series, 3)}
+FORMS = {
+    "nii.gz": (_compressed, 3),
+    "floating nii": (_floating, 5),
+    "floating mask": (_with_floating_mask, 3),
+    "DICOM": (_series, 3),
+}
 CASES = [
     *(
         (work, stored, "nii.gz")
@@ -111,7 +123,11 @@ CASES = [
     ),
     ("signs", "LPS", "nii.gz"),
     ("signs", "PIR", "nii.gz"),
-    *((work, "LPS", form) for work in ("shipped", "quality", "signs") for form in ("floating nii", "DICOM")),
+    *(
+        (work, "LPS", form)
+        for work in ("shipped", "quality", "signs")
+        for form in ("floating nii", "floating mask", "DICOM")
+    ),
 ]
 
 

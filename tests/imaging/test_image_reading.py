@@ -276,6 +276,22 @@ def test_nifti_is_read_slab_by_slab_as_itk_reads_it(
         assert getattr(found, told)() == getattr(expected, told)()
 
 
+@pytest.mark.parametrize("name", ["m.nii", "m.nii.gz", "m.mha"])
+@pytest.mark.parametrize(
+    ("largest", "kind"), [(255, sitk.sitkUInt8), (256, sitk.sitkUInt16), (70000, sitk.sitkUInt32)]
+)
+def test_a_mask_of_floating_point_numbers_has_the_smallest_type(
+    folder: Path, labels: np.ndarray, largest: int, kind: int, name: str
+) -> None:
+    labels = labels.astype(np.float32)
+    labels[-1, -1, -1] = largest  # in the last slice: what was read before is widened
+    sitk.WriteImage(on_grid(labels), name)
+    found = read_label_map(name)
+    assert found.volume.GetPixelID() == kind
+    np.testing.assert_array_equal(found.array(), labels)
+    assert found.geometry == read_image(name).geometry
+
+
 def _compressed(content: bytes) -> None:
     Path("a.nii.gz").write_bytes(gzip.compress(content))
 

@@ -6,7 +6,6 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pydicom
@@ -34,6 +33,7 @@ from pydicom.uid import (
 from radiomics_vert.errors import ImageError, Problem
 from radiomics_vert.imaging.dicom.headers import DAMAGE, Frame, quiet_pydicom, uid_name, unreadable
 from radiomics_vert.imaging.dicom.stacking import Stack
+from radiomics_vert.imaging.filling import Filling
 
 _MULTI_FRAME_CAPTURE = "1.2.840.10008.5.1.4.1.1.7.3"
 _PIXEL_TAGS = (
@@ -52,10 +52,6 @@ _GDCM = (
 _NO_PIXELS = "no pixel data"
 # The first type that holds every value is chosen.
 _WHOLE = (np.int16, np.uint16, np.int32, np.uint32, np.int64)
-_PIXELS: dict[Any, int] = {
-    np.int16: sitk.sitkInt16, np.uint16: sitk.sitkUInt16, np.int32: sitk.sitkInt32,
-    np.uint32: sitk.sitkUInt32, np.int64: sitk.sitkInt64, np.float32: sitk.sitkFloat32,
-}  # fmt: skip
 
 
 def read_voxels(stack: Stack) -> sitk.Image:
@@ -80,19 +76,10 @@ def read_voxels(stack: Stack) -> sitk.Image:
     """
     scales = [_scale(frame) for frame in stack.frames]
     whole = all(number.is_integer() for scale in scales for number in scale)
-    kinds = iter(_WHOLE if whole else ())
-    kind: Any = next(kinds, np.float32)
-    volume = sitk.Image(stack.geometry.size, _PIXELS[kind])
-    low, high = np.inf, -np.inf
-    # One plane after the other, so that the voxels are in memory once. The type grows with what is found.
-    for z, (plane, scale) in enumerate(zip(_planes(stack), scales, strict=True)):
-        values = _rescaled(plane, scale)
-        low, high = min(low, values.min()), max(high, values.max())
-        while kind != np.float32 and not np.iinfo(kind).min <= low <= high <= np.iinfo(kind).max:
-            kind = next(kinds, np.float32)
-        if volume.GetPixelID() != _PIXELS[kind]:
-            volume = sitk.Cast(volume, _PIXELS[kind])
-        volume[:, :, z : z + 1] = sitk.GetImageFromArray(values[np.newaxis].astype(kind))
+    filling = Filling(stack.geometry.size, (*_WHOLE, np.float32) if whole else (np.float32,))
+    for plane, scale in zip(_planes(stack), scales, strict=True):
+        filling.add(_rescaled(plane, scale)[np.newaxis])
+    volume = filling.volume
     volume.SetSpacing(stack.geometry.spacing)
     volume.SetOrigin(stack.geometry.origin)
     volume.SetDirection(stack.geometry.direction)
