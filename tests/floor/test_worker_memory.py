@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import SimpleITK as sitk
 
-from dicom_writing import write_series
+from dicom_writing import write_enhanced, write_series
 from radiomics_vert.synthetic import whole_spine_ct
 
 ALLOWANCE_MB = 300
@@ -108,12 +108,19 @@ def _series(volume: sitk.Image, folder: Path) -> str:
     return "series"
 
 
+def _enhanced(volume: sitk.Image, folder: Path) -> str:
+    (folder / "enhanced").mkdir()
+    write_enhanced(volume, folder / "enhanced" / "all.dcm")
+    return "enhanced"
+
+
 # With the bytes of a voxel and of its label.
 FORMS = {
     "nii.gz": (_compressed, 3),
     "floating nii": (_floating, 5),
     "floating mask": (_with_floating_mask, 3),
     "DICOM": (_series, 3),
+    "enhanced DICOM": (_enhanced, 3),
 }
 CASES = [
     *(
@@ -126,7 +133,7 @@ CASES = [
     *(
         (work, "LPS", form)
         for work in ("shipped", "quality", "signs")
-        for form in ("floating nii", "floating mask", "DICOM")
+        for form in ("floating nii", "floating mask", "DICOM", "enhanced DICOM")
     ),
 ]
 

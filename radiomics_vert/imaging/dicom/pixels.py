@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import tempfile
-from collections import Counter
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pydicom
 import SimpleITK as sitk
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.pixels.utils import pixel_array
+from pydicom.pixels.utils import iter_pixels, pixel_array
 from pydicom.uid import (
     JPEG2000,
     UID,
@@ -50,6 +50,7 @@ _GDCM = (
     JPEG2000Lossless, JPEG2000,
 )  # fmt: skip
 _NO_PIXELS = "no pixel data"
+_FEWER = "fewer bytes than the header promises"
 # The first type that holds every value is chosen.
 _WHOLE = (np.int16, np.uint16, np.int32, np.uint32, np.int64)
 
@@ -99,19 +100,35 @@ def _rescaled(plane: np.ndarray, scale: tuple[float, float]) -> np.ndarray:
 
 
 def _planes(stack: Stack) -> Iterator[np.ndarray]:
-    """Yield the stored values of every plane; a file of several frames is decoded once."""
-    decoded: dict[Path, np.ndarray] = {}
-    left = Counter(frame.file for frame in stack.frames)
+    """Yield the stored values of every plane; a file of several frames is opened once."""
+    wanted: dict[Path, list[int]] = defaultdict(list)
     for frame in stack.frames:
-        if frame.file not in decoded:
-            decoded[frame.file] = _stored(frame)
-        frames = decoded[frame.file]
-        if frame.index >= len(frames):
-            raise unreadable("pixel data of every frame", f"pixel data of {len(frames)}", frame.file)
-        yield frames[frame.index]
-        left[frame.file] -= 1
-        if not left[frame.file]:
-            del decoded[frame.file]
+        wanted[frame.file].append(frame.index)
+    opened: dict[Path, Iterator[np.ndarray]] = {}
+    for frame in stack.frames:
+        if frame.file not in opened:
+            opened[frame.file] = _frames(frame, wanted[frame.file])
+        yield next(opened[frame.file])
+
+
+def _frames(frame: Frame, indices: Sequence[int]) -> Iterator[np.ndarray]:
+    """Yield frames of one file: one by one where pydicom can, because all may be hundreds of megabytes."""
+    if len(indices) > 1 and frame.text("TransferSyntaxUID") in _PYDICOM[1:]:
+        found = iter_pixels(frame.file, indices=indices, raw=True)
+        rows, columns = int(frame.numbers("Rows")[0]), int(frame.numbers("Columns")[0])
+        for _ in indices:
+            try:
+                with quiet_pydicom():
+                    plane = next(found)
+            except DAMAGE as error:
+                raise unreadable("complete pixel data", _reason(error), frame.file) from None
+            yield plane.reshape(rows, columns)
+        return
+    decoded = _stored(frame)
+    for index in indices:
+        if index >= len(decoded):
+            raise unreadable("pixel data of every frame", f"pixel data of {len(decoded)}", frame.file)
+        yield decoded[index]
 
 
 def _stored(frame: Frame) -> np.ndarray:
@@ -186,7 +203,8 @@ def _through_gdcm(file: Path, frame: Frame) -> np.ndarray:
 def _reason(error: BaseException) -> str:
     """Describe a failure without the text of the error, which may quote the header."""
     known = {
-        "less than expected": "fewer bytes than the header promises",
+        "less than expected": _FEWER,
+        "cannot reshape array": _FEWER,  # of a single frame
         _NO_PIXELS: "none: the file ends before them",
     }
     return next((text for part, text in known.items() if part in str(error)), "damaged content")
