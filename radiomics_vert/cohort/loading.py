@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import reduce
 from pathlib import Path
@@ -150,18 +151,21 @@ def _renumbered(labels: LabelMap, selection: Selection) -> Merged:
 def _merged(mask: Segmentation, selection: Selection) -> Merged:
     failed: dict[int, Problem] = {}
     remarks: list[Remark] = []
-    masks: list[tuple[int, np.ndarray]] = []
-    for label, (_, numbers) in selection.vertebrae.items():
-        try:
-            parts = [mask.mask(number) for number in numbers]
-        except ImageError as error:
-            failed[label] = error.problems[0]
-            continue
-        remarks.extend(remark for part in parts for remark in part.remarks)
-        masks.append((label, reduce(np.logical_or, (part.voxels for part in parts))))
-    if not masks:
+
+    def found() -> Iterator[tuple[int, np.ndarray]]:
+        # One vertebra after the other: each can be as large as the whole scan.
+        for label, (_, numbers) in selection.vertebrae.items():
+            try:
+                parts = [mask.mask(number) for number in numbers]
+            except ImageError as error:
+                failed[label] = error.problems[0]
+                continue
+            remarks.extend(remark for part in parts for remark in part.remarks)
+            yield label, reduce(np.logical_or, (part.voxels for part in parts))
+
+    array, overlaps = merge_masks(found(), mask.geometry.size[::-1])
+    if len(failed) == len(selection.vertebrae):
         raise ImageError(next(iter(failed.values())))
-    array, overlaps = merge_masks(masks, mask.geometry.size[::-1])
     names = {label: mask.segment(numbers[0]).name for label, (_, numbers) in selection.vertebrae.items()}
     remarks.extend(_judged(overlap, names, mask.source) for overlap in overlaps)
     return array, failed, tuple(remarks)

@@ -12,6 +12,7 @@ import pytest
 import SimpleITK as sitk
 
 from dicom_writing import write_enhanced, write_series
+from radiomics_vert.cohort import load_scheme
 from radiomics_vert.synthetic import whole_spine_ct
 
 ALLOWANCE_MB = 300
@@ -21,7 +22,7 @@ EXTRACTION = """
 import json, sys
 import radiomics_vert as rv
 from radiomics_vert.extraction import ExtractionParams
-cohort = rv.read_cohort("images.csv", scheme="verse")
+cohort = rv.read_cohort("images.csv", scheme="SCHEME")
 PARAMS
 for _ in range(2):
     table = rv.extract(cohort, params)
@@ -44,7 +45,7 @@ from pathlib import Path
 import radiomics_vert as rv
 from radiomics_vert.parallel import memory_of_workers
 from radiomics_vert.study.quality import control_quality
-cohort = rv.read_cohort("images.csv", scheme="verse")
+cohort = rv.read_cohort("images.csv", scheme="SCHEME")
 content = {"imageType": {"Original": {}}, "setting": {"binWidth": 25, "resampledPixelSpacing": [1, 1, 1]}}
 params = {"CT": rv.extraction.ExtractionParams.from_mapping(content)}
 for _ in range(2):
@@ -58,7 +59,7 @@ import json
 import radiomics_vert as rv
 from radiomics_vert.parallel import memory_of_workers
 from radiomics_vert.signs import measure_signs
-cohort = rv.read_cohort("images.csv", scheme="verse")
+cohort = rv.read_cohort("images.csv", scheme="SCHEME")
 for _ in range(2):
     with memory_of_workers() as memory:
         found = measure_signs(cohort)
@@ -86,32 +87,41 @@ print(peak().own / 1_000_000)
 """
 
 
-def _compressed(volume: sitk.Image, folder: Path) -> str:
-    sitk.WriteImage(volume, str(folder / "image.nii.gz"), useCompression=True, compressionLevel=1)
-    return "image.nii.gz"
+def _save(volume: sitk.Image, file: Path) -> str:
+    sitk.WriteImage(volume, str(file), useCompression=file.suffix == ".gz", compressionLevel=1)
+    return file.name
 
 
-def _floating(volume: sitk.Image, folder: Path) -> str:
-    sitk.WriteImage(sitk.Cast(volume, sitk.sitkFloat32), str(folder / "image.nii"))
-    return "image.nii"
+def _compressed(image: sitk.Image, mask: sitk.Image, folder: Path) -> tuple[str, str]:
+    return _save(image, folder / "image.nii.gz"), _save(mask, folder / "mask.nii.gz")
 
 
-def _with_floating_mask(volume: sitk.Image, folder: Path) -> str:
-    mask = str(folder / "mask.nii.gz")
-    whole = sitk.Cast(sitk.ReadImage(mask), sitk.sitkFloat32)
-    sitk.WriteImage(whole, mask, useCompression=True, compressionLevel=1)
-    return _compressed(volume, folder)
+def _floating(image: sitk.Image, mask: sitk.Image, folder: Path) -> tuple[str, str]:
+    return _save(sitk.Cast(image, sitk.sitkFloat32), folder / "image.nii"), _save(mask, folder / "mask.nii")
 
 
-def _series(volume: sitk.Image, folder: Path) -> str:
-    write_series(volume, folder / "series")
-    return "series"
+def _with_floating_mask(image: sitk.Image, mask: sitk.Image, folder: Path) -> tuple[str, str]:
+    return _compressed(image, sitk.Cast(mask, sitk.sitkFloat32), folder)
 
 
-def _enhanced(volume: sitk.Image, folder: Path) -> str:
+def _with_a_file_for_each_vertebra(image: sitk.Image, mask: sitk.Image, folder: Path) -> tuple[str, str]:
+    (folder / "masks").mkdir()
+    for level, (label, *_) in load_scheme("verse").vertebrae.items():
+        own = mask == label
+        if sitk.GetArrayViewFromImage(own).any():
+            _save(own, folder / "masks" / f"vertebrae_{level}.nii.gz")
+    return _save(image, folder / "image.nii.gz"), "masks"
+
+
+def _series(image: sitk.Image, mask: sitk.Image, folder: Path) -> tuple[str, str]:
+    write_series(image, folder / "series")
+    return "series", _save(mask, folder / "mask.nii.gz")
+
+
+def _enhanced(image: sitk.Image, mask: sitk.Image, folder: Path) -> tuple[str, str]:
     (folder / "enhanced").mkdir()
-    write_enhanced(volume, folder / "enhanced" / "all.dcm")
-    return "enhanced"
+    write_enhanced(image, folder / "enhanced" / "all.dcm")
+    return "enhanced", _save(mask, folder / "mask.nii.gz")
 
 
 # With the bytes of a voxel and of its label.
@@ -119,6 +129,7 @@ FORMS = {
     "nii.gz": (_compressed, 3),
     "floating nii": (_floating, 5),
     "floating mask": (_with_floating_mask, 3),
+    "file for each vertebra": (_with_a_file_for_each_vertebra, 3),
     "DICOM": (_series, 3),
     "enhanced DICOM": (_enhanced, 3),
 }
@@ -130,11 +141,7 @@ CASES = [
     ),
     ("signs", "LPS", "nii.gz"),
     ("signs", "PIR", "nii.gz"),
-    *(
-        (work, "LPS", form)
-        for work in ("shipped", "quality", "signs")
-        for form in ("floating nii", "floating mask", "DICOM", "enhanced DICOM")
-    ),
+    *((work, "LPS", form) for work in ("shipped", "quality", "signs") for form in list(FORMS)[1:]),
 ]
 
 
@@ -151,14 +158,14 @@ def whole_spine(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def test_a_whole_spine_needs_its_voxels_and_300_mb_at_most(
     whole_spine: tuple[Path, Path], tmp_path: Path, stored: str, form: str, work: str
 ) -> None:
-    source, mask = (sitk.DICOMOrient(sitk.ReadImage(str(path)), stored) for path in whole_spine)
-    sitk.WriteImage(mask, str(tmp_path / "mask.nii.gz"), useCompression=True, compressionLevel=1)
+    turned = [sitk.DICOMOrient(sitk.ReadImage(str(path)), stored) for path in whole_spine]
     write, voxel_bytes = FORMS[form]
-    image = write(source, tmp_path)
+    image, mask = write(*turned, tmp_path)
     (tmp_path / "images.csv").write_text(
-        f"subject_id,sequence,image,mask\nspine,CT,{image},mask.nii.gz\n", "utf-8"
+        f"subject_id,sequence,image,mask\nspine,CT,{image},{mask}\n", "utf-8"
     )
-    command = [sys.executable, "-c", WORKS[work]]
+    scheme = "totalsegmentator" if mask == "masks" else "verse"
+    command = [sys.executable, "-c", WORKS[work].replace("SCHEME", scheme)]
     printed = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
     found = [json.loads(line) for line in printed.splitlines()]
     assert len(found) == 2

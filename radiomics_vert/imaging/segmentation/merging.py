@@ -43,7 +43,8 @@ def merge_masks(
 
     Returns
     -------
-    labels : ndarray of uint16, of uint32 with labels beyond 65535
+    labels : ndarray of unsigned int
+        Of the smallest type that holds the labels.
     overlaps : tuple of Overlap
         Every pair that shares a voxel, measured on the masks as they came.
 
@@ -60,7 +61,7 @@ def merge_masks(
             inside = mask[boxes[0]].copy()
             kept.append((label, boxes[0], inside, int(np.count_nonzero(inside))))
     largest = max((label for label, *_ in kept), default=0)
-    out = np.zeros(shape, dtype=np.uint16 if largest < 2**16 else np.uint32)
+    out = np.zeros(shape, dtype=np.min_scalar_type(largest))
     overlaps = []
     for position, (label, box, inside, voxels) in enumerate(kept):
         for other, there, claimed, size in kept[:position]:
