@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
-from dicom_writing import Change, save, uid, write_enhanced, write_series
 from imaging_grids import on_grid
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, JPEG2000Lossless, RLELossless
+
+from dicom_writing import Change, save, uid, write_enhanced, write_series
 
 STORED = "1.2.840.10008.5.1.4.1.1."
 

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 from dicom_faults import FAULTS, noise, upright
-from dicom_writing import ds, save, write_enhanced, write_series
 from pydicom import dcmread
 from pydicom.datadict import DicomDictionary, keyword_for_tag
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence as Items
 
+from dicom_writing import ds, save, write_enhanced, write_series
 from radiomics_vert.errors import ImageError
 from radiomics_vert.imaging import (
     acquisition_facts,

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from dicom_faults import FAULTS, at, noise, upright
-from dicom_writing import write_enhanced, write_series
 from pydicom.uid import JPEGLSLossless
 
+from dicom_writing import write_enhanced, write_series
 from radiomics_vert.errors import ImageError
 from radiomics_vert.imaging import file_digest, read_geometry, read_image, require_complete, require_finite
 

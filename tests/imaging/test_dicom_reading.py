@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from dicom_writing import save, write_enhanced, write_series
 from imaging_grids import on_grid
 from pydicom import dcmread
 from pydicom.dataset import Dataset
@@ -24,6 +23,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
+from dicom_writing import save, write_enhanced, write_series
 from radiomics_vert.imaging import (
     acquisition_facts,
     file_digest,
