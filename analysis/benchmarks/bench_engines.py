@@ -271,7 +271,7 @@ def _all_labels(cohort: Cohort, volumes: Volumes, steps: Sequence[Step]) -> dict
 
 
 def _start_up() -> list[dict[str, Any]]:
-    """Return what importing, the first extraction and the process that compiles cost, twice with one cache."""
+    """Return what importing, the first extraction and compiling cost, without and with a cache of code."""
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         for process in ("first ever", "later"):
