@@ -14,11 +14,11 @@ import platform
 import sys
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Future
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
@@ -32,6 +32,7 @@ from radiomics_vert._version import __version__
 from radiomics_vert.errors import Problem, SettingsError
 from radiomics_vert.memory import Heap, Peak, peak, reset_peak
 from radiomics_vert.phrases import count
+from radiomics_vert.worker_memory import WorkersMemory
 
 BACKENDS = ("processes", "threads", "dask")
 _JOBLIB = {"processes": "loky", "threads": "threading"}
@@ -40,7 +41,6 @@ _backend: ContextVar[str] = ContextVar("backend", default="processes")
 _cluster: ContextVar[Any] = ContextVar("cluster", default=None)
 # The variables that joblib sets for its workers, too.
 _ONE_THREAD = dict.fromkeys(ParallelBackendBase.MAX_NUM_THREADS_VARS, "1")
-_MB = 1_000_000
 _NAMED = 3
 """Workers that a message names; a cluster can have hundreds with one and the same fault."""
 
@@ -48,58 +48,6 @@ Item = TypeVar("Item")
 Value = TypeVar("Value")
 Progress = Callable[[int, int], None]
 """Called after each finished item with (done, total)."""
-
-
-@dataclass
-class WorkersMemory:
-    """The largest memory of each worker; see :func:`memory_of_workers`.
-
-    Parameters
-    ----------
-    peaks : dict of str to Peak
-        By host and process.
-    """
-
-    peaks: dict[str, Peak] = field(default_factory=dict)
-
-    def add(self, worker: str, found: Peak | None) -> None:
-        """Note what a worker needed for an item, where its operating system tells."""
-        known = self.peaks.get(worker)
-        if found is not None and (known is None or found.own > known.own):
-            self.peaks[worker] = found
-
-    def facts(self, largest_scan: int) -> dict[str, Any]:
-        """Return what belongs into the record of a run, in MB; no hosts and no processes.
-
-        Parameters
-        ----------
-        largest_scan : int
-            Bytes of image and mask of the largest scan.
-        """
-        workers = [
-            {"own_mb": round(one.own / _MB), "shared_code_mb": round(one.shared / _MB)}
-            for one in sorted(self.peaks.values(), key=lambda one: (-one.own, -one.shared))
-        ]
-        return {"largest_scan_mb": round(largest_scan / _MB), "workers": workers}
-
-
-def memory_sentence(facts: Mapping[str, Any]) -> str:
-    """Return :meth:`WorkersMemory.facts` in words; empty when nobody worked or nothing is known.
-
-    Examples
-    --------
-    >>> memory_sentence({"largest_scan_mb": 315, "workers": [{"own_mb": 520, "shared_code_mb": 190}]})
-    'memory: 1 worker, at most 520 MB of its own (the largest scan 315 MB), and 190 MB of shared code'
-    """
-    workers = facts.get("workers", ())
-    if not workers:
-        return ""
-    shared = max(row["shared_code_mb"] for row in workers)
-    each = "of its own" if len(workers) == 1 else "each of its own"
-    return (
-        f"memory: {count(len(workers), 'worker')}, at most {workers[0]['own_mb']} MB {each} "
-        f"(the largest scan {facts['largest_scan_mb']} MB), and {shared} MB of shared code"
-    )
 
 
 _memory: ContextVar[WorkersMemory | None] = ContextVar("memory", default=None)

@@ -17,7 +17,7 @@ from radiomics_vert.dataset import Dataset, merge
 from radiomics_vert.extraction import extract, perturbed_features
 from radiomics_vert.extraction.verify import Verification, verify
 from radiomics_vert.feature_table import FeatureTable
-from radiomics_vert.parallel import dismiss_workers, memory_sentence, separate_workers
+from radiomics_vert.parallel import dismiss_workers, separate_workers
 from radiomics_vert.provenance import git_state, run_facts
 from radiomics_vert.reporting import build_report, summary_sentences, write_report
 from radiomics_vert.results import Result, remove_results
@@ -42,6 +42,7 @@ from radiomics_vert.study.records import (
 )
 from radiomics_vert.study.sign_sheets import SHEETS, write_study_sheets
 from radiomics_vert.study.sign_tables import sign_tables
+from radiomics_vert.worker_memory import memory_sentence
 
 log = logging.getLogger("radiomics_vert.study")
 

@@ -16,7 +16,8 @@ from radiomics_vert import memory
 from radiomics_vert.cohort import Cohort, read_cohort
 from radiomics_vert.extraction import ExtractionParams, extract
 from radiomics_vert.memory import Heap, Peak, peak, reset_peak
-from radiomics_vert.parallel import WorkersMemory, memory_of_workers, memory_sentence, run, stream, workers_at
+from radiomics_vert.parallel import memory_of_workers, run, stream, workers_at
+from radiomics_vert.worker_memory import WorkersMemory, memory_sentence
 
 MB = 1_000_000
 linux = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
